@@ -1,0 +1,166 @@
+/** Carries a plan out and tells what became of it. */
+import { type Group, groupName } from './directory';
+import { type GraphTrace, isTrouble, OutOfTime, orTrouble } from './errors';
+import { type GroupStop, USERS_AT_ONCE } from './memberships';
+import { type Leave, RISK_LEVELS, type RiskLevel, type UserId } from './plan';
+import type { Run } from './reading';
+import type { Report } from './report';
+import { reasonOf, traceOf } from './trouble';
+
+type Groups = ReadonlyMap<RiskLevel, Group>;
+type Joins = ReadonlyMap<RiskLevel, readonly UserId[]>;
+
+/** What has been done so far: it stands even when the run is cut short. */
+export interface Done {
+  joined: Map<RiskLevel, UserId[]>;
+  left: Leave[];
+}
+
+/** Creates the groups that do not exist. Throws OutOfTime; anything else fails its level only. */
+export async function createGroups(
+  { directory, report }: Run,
+  levels: readonly RiskLevel[],
+): Promise<Groups> {
+  const created = new Map<RiskLevel, Group>();
+  for (const level of RISK_LEVELS.filter((one) => levels.includes(one))) {
+    const group = groupName(level);
+    const result = await orTrouble(directory.createGroup(level));
+    if (result instanceof OutOfTime) throw result;
+    if (!isTrouble(result)) {
+      created.set(level, result);
+      report.warn('group-created', { group, id: result.id }, { level, id: result.id });
+    } else if (traceOf(result).status === 403)
+      report.fail('group-create-refused', { group }, { level, ...traceOf(result) });
+    else
+      report.fail('group-create-failed', { group, reason: reasonOf(result) }, { level, ...traceOf(result) });
+  }
+  return created;
+}
+
+/** All joins, high first, one request at a time. Throws OutOfTime, SignInError. */
+export async function joinAll(run: Run, groups: Groups, joins: Joins, done: Done): Promise<void> {
+  for (const [level, group] of inOrder(groups)) {
+    const users = joins.get(level) ?? [];
+    const joined: UserId[] = [];
+    const gone: UserId[] = [];
+    const refused: { user: UserId; trace: GraphTrace }[] = [];
+    done.joined.set(level, joined);
+    try {
+      for (let start = 0; start < users.length; start += USERS_AT_ONCE) {
+        const stop = await run.memberships.join(
+          group,
+          users.slice(start, start + USERS_AT_ONCE),
+          (user, outcome) => {
+            if (outcome === 'joined') joined.push(user);
+            else if (outcome === 'gone') gone.push(user);
+            else if (outcome !== 'unknown') refused.push({ user, trace: outcome.refused });
+          },
+        );
+        if (stop === undefined) continue;
+        reportStop(run.report, level, stop);
+        break;
+      }
+    } finally {
+      reportJoins(run, level, joined);
+      const details = { group: groupName(level), count: gone.length };
+      if (gone.length > 0) run.report.warn('users-gone', details, { level }, gone);
+      reportRefused(run.report, 'join-failed', level, refused);
+    }
+  }
+}
+
+/** All leaves, twenty to a request, one request at a time. Throws OutOfTime, SignInError. */
+export async function leaveAll(
+  run: Run,
+  groups: Groups,
+  leaves: readonly Leave[],
+  done: Done,
+): Promise<void> {
+  const refused: (Leave & { trace: GraphTrace })[] = [];
+  const left: Leave[] = [];
+  try {
+    let open = leaves.flatMap((leave) => {
+      const group = groups.get(leave.level);
+      return group ? [{ ...leave, group }] : [];
+    });
+    while (open.length > 0) {
+      const now = open.slice(0, USERS_AT_ONCE);
+      const tried = new Map<RiskLevel, { count: number; refusals: GraphTrace[] }>();
+      await run.memberships.leave(now, (leave, outcome) => {
+        const { count, refusals } = tried.get(leave.level) ?? { count: 0, refusals: [] };
+        tried.set(leave.level, { count: count + 1, refusals });
+        if (outcome === 'left') left.push(leave);
+        else if (outcome !== 'no member') {
+          refused.push({ ...leave, trace: outcome.refused });
+          if (outcome.refused.status === 403) refusals.push(outcome.refused);
+        }
+      });
+      const stopped = [...tried]
+        .filter(([, { count, refusals }]) => refusals.length === count)
+        .map(([level]) => level);
+      open = open.slice(USERS_AT_ONCE).filter(({ level }) => !stopped.includes(level));
+    }
+  } finally {
+    done.left.push(...left);
+    for (const level of RISK_LEVELS) {
+      reportLeaves(run, level, left);
+      reportRefused(
+        run.report,
+        'leave-failed',
+        level,
+        refused.filter((one) => one.level === level),
+      );
+    }
+  }
+}
+
+/** Who was added, or in a dry run would be. */
+export function reportJoins({ config, report }: Run, level: RiskLevel, users: readonly UserId[]): void {
+  const done = config.dryRun ? 'Dry run: would add' : 'Added';
+  report.users(`${done} ${users.length} to ${groupName(level)}.`, 'added', users, { level });
+}
+
+/** Who was removed, or in a dry run would be: those that depart apart from those that move. */
+export function reportLeaves({ config, report }: Run, level: RiskLevel, leaves: readonly Leave[]): void {
+  const done = config.dryRun ? 'Dry run: would remove' : 'Removed';
+  const here = leaves.filter((leave) => leave.level === level);
+  for (const [why, some] of [
+    ['no longer at risk', here.filter(({ to }) => to === undefined)],
+    ['now at risk at another level', here.filter(({ to }) => to !== undefined)],
+  ] as const) {
+    const users = some.map(({ user }) => user);
+    report.users(`${done} ${users.length} from ${groupName(level)}: ${why}.`, 'removed', users, { level });
+  }
+}
+
+function reportStop(report: Report, level: RiskLevel, stop: GroupStop): void {
+  const group = groupName(level);
+  if (stop.why === 'group gone') report.fail('group-gone', { group }, { level });
+  else
+    report.fail(
+      stop.trace.status === 403 ? 'join-refused' : 'join-rejected',
+      { group },
+      { level, ...stop.trace },
+    );
+}
+
+function reportRefused(
+  report: Report,
+  what: 'join-failed' | 'leave-failed',
+  level: RiskLevel,
+  refused: readonly { user: UserId; trace: GraphTrace }[],
+): void {
+  const [first] = refused;
+  if (first === undefined) return;
+  const users = refused.map(({ user }) => user);
+  const details = { group: groupName(level), count: users.length };
+  const key = what === 'leave-failed' && first.trace.status === 403 ? 'leave-refused' : what;
+  report.fail(key, details, { level, ...first.trace }, users);
+}
+
+function inOrder(groups: Groups): [RiskLevel, Group][] {
+  return RISK_LEVELS.flatMap((level): [RiskLevel, Group][] => {
+    const group = groups.get(level);
+    return group ? [[level, group]] : [];
+  });
+}
