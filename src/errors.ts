@@ -11,7 +11,7 @@ export class SettingsError extends Error {
   }
 }
 
-/** Entra refused to sign the Worker in. `aadsts` holds the numbers of its AADSTS codes. */
+/** Entra did not sign the Worker in. `aadsts` holds the numbers of its AADSTS codes; without a status, no answer came. */
 export class SignInError extends Error {
   override readonly name = 'SignInError';
   readonly aadsts: readonly number[];

@@ -1,7 +1,15 @@
 /** One Graph request done well: the token, pages, batches, and nothing sent to any other host. */
 import * as v from 'valibot';
 import { GraphError, type GraphTrace, OutOfTime } from './errors';
-import { type Deadline, type Http, type HttpAnswer, type HttpOptions, Unanswered, wait } from './http';
+import {
+  type Deadline,
+  type Http,
+  type HttpAnswer,
+  type HttpOptions,
+  parseJson,
+  Unanswered,
+  wait,
+} from './http';
 import type { Io } from './io';
 import { decideRetry } from './retry';
 import type { TokenSource } from './token';
@@ -182,12 +190,4 @@ function partHeader(headers: Record<string, unknown>, name: string): string | nu
 /** Only what looks like a code or an id reaches the log: whatever else a server sends there could name somebody. */
 function plain(text: string | null | undefined): string | undefined {
   return text && /^[\w.-]{1,100}$/.test(text) ? text : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

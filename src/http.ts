@@ -116,3 +116,12 @@ export function createHttp(io: Io, deadline: Deadline): Http {
     },
   };
 }
+
+/** Undefined for what is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -3,7 +3,7 @@ import * as oauth from 'oauth4webapi';
 import * as v from 'valibot';
 import type { Config, Credential } from './config';
 import { SignInError } from './errors';
-import type { Http } from './http';
+import { type Http, type HttpAnswer, parseJson, Unanswered } from './http';
 import type { Io } from './io';
 
 const TOKEN_MARGIN_SECONDS = 300;
@@ -12,13 +12,22 @@ const UNSTATED_LIFETIME_SECONDS = 600;
 /** 5 to 10 minutes (learn.microsoft.com/entra/identity-platform/certificate-credentials). */
 const ASSERTION_LIFETIME_SECONDS = 300;
 
+/** Read here, because the library's own reading brings all of OpenID Connect into the bundle. */
+const Granted = v.object({
+  token_type: v.pipe(v.string(), v.toLowerCase(), v.literal('bearer')),
+  access_token: v.pipe(v.string(), v.nonEmpty()),
+  expires_in: v.optional(v.number(), UNSTATED_LIFETIME_SECONDS),
+});
+type Granted = v.InferOutput<typeof Granted>;
+const Refused = v.object({ error_codes: v.array(v.number()) });
+
 /** What a warm isolate remembers: plain data, so that no run depends on another's I/O. */
 export interface TokenMemory {
   token?: { value: string; renewAfterMilliseconds: number } | undefined;
 }
 
 export interface TokenSource {
-  /** A token that is not about to expire. Throws SignInError, or what Http throws. */
+  /** A token that is not about to expire. Throws SignInError, OutOfTime. */
   get(): Promise<string>;
   /** Another token in place of one that Graph refused; undefined if this run has already been given another. */
   replace(refused: string): Promise<string | undefined>;
@@ -30,11 +39,11 @@ export function createTokenSource(config: Config, http: Http, io: Io, memory: To
   let replaced = false;
 
   async function ask(): Promise<string> {
-    const answer = await requestToken(config, http, io);
-    const lifetimeSeconds = answer.expires_in ?? UNSTATED_LIFETIME_SECONDS;
-    const renewAfterMilliseconds = io.now() + (lifetimeSeconds - TOKEN_MARGIN_SECONDS) * 1_000;
-    memory.token = { value: answer.access_token, renewAfterMilliseconds };
-    return answer.access_token;
+    const { access_token: value, expires_in } = await requestToken(config, http, io).catch((cause) => {
+      throw cause instanceof Unanswered ? new SignInError(undefined, [], { cause }) : cause;
+    });
+    memory.token = { value, renewAfterMilliseconds: io.now() + (expires_in - TOKEN_MARGIN_SECONDS) * 1_000 };
+    return value;
   }
 
   async function get(): Promise<string> {
@@ -58,41 +67,26 @@ export function createTokenSource(config: Config, http: Http, io: Io, memory: To
   };
 }
 
-async function requestToken(config: Config, http: Http, io: Io): Promise<oauth.TokenEndpointResponse> {
+async function requestToken(config: Config, http: Http, io: Io): Promise<Granted> {
   const tokenEndpoint = `${config.cloud.loginOrigin}/${config.tenantId}/oauth2/v2.0/token`;
-  const server: oauth.AuthorizationServer = {
-    issuer: config.cloud.loginOrigin,
-    token_endpoint: tokenEndpoint,
-  };
-  const client: oauth.Client = { client_id: config.clientId };
-  let status: number | undefined;
-
-  const sendWithRetry = async (url: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
-    const answer = await http.send(url, {
-      method: init.method,
-      headers: init.headers,
-      body: init.body.toString(),
-    });
-    status = answer.status;
-    // Only the status and the body matter; a challenge header would hide Entra's error numbers.
-    const headers = { 'content-type': answer.headers.get('content-type') ?? '' };
-    const hasBody = status === 200 || status >= 400;
-    return new Response(hasBody ? answer.text : null, { status, headers });
-  };
-
-  try {
-    const response = await oauth.clientCredentialsGrantRequest(
-      server,
-      client,
-      clientAuthentication(config.credential, tokenEndpoint, io),
-      { scope: `${config.cloud.graphOrigin}/.default` },
-      { [oauth.customFetch]: sendWithRetry },
-    );
-    return await oauth.processClientCredentialsResponse(server, client, response);
-  } catch (cause) {
-    if (status === undefined) throw cause;
-    throw new SignInError(status, errorNumbers(cause), { cause });
-  }
+  let answer: HttpAnswer | undefined;
+  await oauth.clientCredentialsGrantRequest(
+    { issuer: config.cloud.loginOrigin, token_endpoint: tokenEndpoint },
+    { client_id: config.clientId },
+    clientAuthentication(config.credential, tokenEndpoint, io),
+    { scope: `${config.cloud.graphOrigin}/.default` },
+    {
+      [oauth.customFetch]: async (url, { method, headers, body }) => {
+        answer = await http.send(url, { method, headers, body: body.toString() });
+        return new Response();
+      },
+    },
+  );
+  const body = parseJson(answer?.text ?? '');
+  const granted = v.safeParse(Granted, body);
+  if (answer?.status === 200 && granted.success) return granted.output;
+  const refused = v.safeParse(Refused, body);
+  throw new SignInError(answer?.status, refused.success ? refused.output.error_codes : []);
 }
 
 function clientAuthentication(credential: Credential, audience: string, io: Io): oauth.ClientAuth {
@@ -104,11 +98,4 @@ function clientAuthentication(credential: Credential, audience: string, io: Io):
       Object.assign(payload, { aud: audience, nbf: now, iat: now, exp: now + ASSERTION_LIFETIME_SECONDS });
     },
   });
-}
-
-const ErrorNumbers = v.object({ error_codes: v.array(v.number()) });
-
-function errorNumbers(error: unknown): number[] {
-  const body = error instanceof oauth.ResponseBodyError ? v.safeParse(ErrorNumbers, error.cause) : undefined;
-  return body?.success ? body.output.error_codes : [];
 }

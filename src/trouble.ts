@@ -38,7 +38,10 @@ const sentences = {
   'sign-in': ({ aadsts, status }: { aadsts: readonly number[]; status: number | undefined }) => {
     const known = aadsts.find((number) => number in SIGN_IN_REMEDIES);
     const numbers = aadsts.map((number) => `AADSTS${number}`).join(', ');
-    return `Entra refused to sign the Worker in (${numbers || `status ${status}`}). ${
+    if (status === undefined || status === 429 || status >= 500) {
+      return `The sign-in of Entra is in trouble (${status ?? 'no answer'}), so nothing was written. The next run tries again.`;
+    }
+    return `Entra refuses to sign the Worker in (${numbers || `status ${status}`}), so nothing was written. ${
       (known !== undefined && SIGN_IN_REMEDIES[known]) ||
       'Check AZURE_AD_TENANT_ID, AZURE_AD_CLIENT_ID and the client secret or certificate; look the number up at https://login.microsoftonline.com/error.'
     }`;
