@@ -1,0 +1,165 @@
+/** A tenant, a clock and a Worker for one test, which fails by itself if the Worker did what no Worker may. */
+import { expect, onTestFinished } from 'vitest';
+import type { Io } from '../src/io';
+import { RISK_LEVELS, type RiskLevel } from '../src/plan';
+import { type Memory, run } from '../src/run';
+import { type FakeClock, fakeClock } from './tenant/clock';
+import { createTenant, type Tenant, type TenantOptions } from './tenant/tenant';
+
+export const NAMES = {
+  high: 'IdentityProtection-RiskyUser-RiskLevel-high',
+  medium: 'IdentityProtection-RiskyUser-RiskLevel-medium',
+  low: 'IdentityProtection-RiskyUser-RiskLevel-low',
+} as const;
+
+export const EVERY_MINUTE = '* * * * *';
+export const QUARTER_HOURLY = '*/15 * * * *';
+
+export interface Line {
+  severity: 'log' | 'warn' | 'error';
+  message: string;
+  trouble?: string;
+  [field: string]: unknown;
+}
+
+/** How a run ended, and what it logged. */
+export interface Ended {
+  ok: boolean;
+  error: unknown;
+  lines: Line[];
+  text: string;
+  milliseconds: number;
+  /** Requests of this run, the token's included. */
+  requests: number;
+  troubles: string[];
+}
+
+export interface Scene {
+  clock: FakeClock;
+  tenant: Tenant;
+  env: Record<string, unknown>;
+  /** Those who are at risk when the scene begins. */
+  run(options?: RunOptions): Promise<Ended>;
+  /** Runs in an isolate that remembers nothing. */
+  coldRun(options?: RunOptions): Promise<Ended>;
+  /** The members of the three groups; undefined where there is no such group. */
+  members(): Record<RiskLevel, string[] | undefined>;
+  /** I1 as a sentence of the tests: the groups hold exactly those at risk at their level. */
+  expectInStep(): void;
+}
+
+export interface RunOptions {
+  cron?: string;
+  memory?: Memory;
+  fetch?: Io['fetch'];
+  random?: () => number;
+}
+
+/** The rules that no test may break; call with `expectViolations` first where a test is about them. */
+export function scene(options: Partial<TenantOptions> & { env?: Record<string, unknown> } = {}): Scene {
+  const { env: settings = {}, ...tenantOptions } = options;
+  const clock = options.clock && 'run' in options.clock ? (options.clock as FakeClock) : fakeClock();
+  const tenant = createTenant({ random: seeded(7), ...tenantOptions, clock });
+  onTestFinished(() => expect(tenant.violations).toEqual([]));
+  const { tenantId, clientId, clientSecret } = tenant.ids;
+  const env: Record<string, unknown> = {
+    AZURE_AD_TENANT_ID: tenantId,
+    AZURE_AD_CLIENT_ID: clientId,
+    AZURE_AD_CLIENT_SECRET: clientSecret,
+    ...settings,
+  };
+  const warm: Memory = {};
+  let begun = false;
+
+  async function runWith(
+    memory: Memory,
+    { cron = EVERY_MINUTE, fetch = tenant.fetch, random = () => 0.5 }: RunOptions,
+  ) {
+    const lines: Line[] = [];
+    const texts: string[] = [];
+    const record = (severity: Line['severity']) => (text: string) => {
+      texts.push(text);
+      lines.push({ severity, ...JSON.parse(text) });
+    };
+    const sink = { log: record('log'), warn: record('warn'), error: record('error') };
+    const io: Io = { fetch, now: clock.now, sleep: clock.sleep, random };
+    // Runs are a minute apart: the cron of the whole world stands on the minute.
+    if (begun) await clock.advance(60_000 - (clock.now() % 60_000));
+    begun = true;
+    const start = clock.now();
+    const sent = tenant.requests.length;
+    let error: unknown;
+    await clock.run(async () => {
+      try {
+        await run(env, cron, io, sink, memory);
+      } catch (thrown) {
+        error = thrown;
+      }
+    });
+    return {
+      ok: error === undefined,
+      error,
+      lines,
+      text: texts.join('\n'),
+      milliseconds: clock.now() - start,
+      requests: tenant.requests.length - sent,
+      troubles: lines.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble])),
+    };
+  }
+
+  function members() {
+    const of = (level: RiskLevel) => {
+      const [group] = tenant.groupsNamed(NAMES[level]);
+      return group?.id ? tenant.members(group.id) : undefined;
+    };
+    return { high: of('high'), medium: of('medium'), low: of('low') };
+  }
+
+  return {
+    clock,
+    tenant,
+    env,
+    run: (runOptions = {}) => runWith(runOptions.memory ?? warm, runOptions),
+    coldRun: (runOptions = {}) => runWith({}, runOptions),
+    members,
+    expectInStep() {
+      expect(members()).toEqual({
+        high: tenant.atRisk('high'),
+        medium: tenant.atRisk('medium'),
+        low: tenant.atRisk('low'),
+      });
+    },
+  };
+}
+
+/** Adds that many users at risk and gives their ids. */
+export function addRisky(tenant: Tenant, level: RiskLevel, count: number): string[] {
+  return Array.from({ length: count }, () => tenant.addUser({ level }));
+}
+
+/** The three groups, made by an administrator, and the setting that pins them. */
+export function addGroups(tenant: Tenant, members: Partial<Record<RiskLevel, string[]>> = {}) {
+  const ids = { high: '', medium: '', low: '' };
+  for (const level of RISK_LEVELS) {
+    ids[level] = tenant.addGroup({ displayName: NAMES[level], members: members[level] ?? [] });
+  }
+  return { ids, pin: `high=${ids.high},medium=${ids.medium},low=${ids.low}` };
+}
+
+/** Requests after which something was changed, or could have been. */
+export function writes(tenant: Tenant): string[] {
+  return tenant.requests
+    .filter(({ method, path }) => method !== 'GET' && path !== '/token')
+    .map(({ method, path }) => `${method} ${path}`);
+}
+
+/** A random number generator that gives the same numbers every time. */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,156 @@
+/** What the tenant holds: people, who of them is at risk, groups and their members, and how the members were a while ago. */
+import type { Group } from '@microsoft/microsoft-graph-types';
+import type { Clock } from './clock';
+import { mailOf, personName } from './names';
+
+export type MemberKind = 'user' | 'group' | 'device' | 'servicePrincipal';
+
+export interface Person {
+  id: string;
+  name: string;
+  mail: string;
+}
+
+export interface Risk extends Person {
+  /** Any word, for Graph's enums grow; null is sent as null, undefined not at all. */
+  level: string | null | undefined;
+  state: string | null | undefined;
+  detail: string;
+  isDeleted: boolean;
+  updatedAt: number;
+}
+
+export interface Membership {
+  kind: MemberKind;
+  since: number;
+}
+
+export interface GroupEntry {
+  id: string;
+  properties: Omit<Group, 'members'>;
+  madeAt: number;
+  members: Map<string, Membership>;
+  /** Every change of `members`, oldest first; `was` is undefined for someone who was no member before. */
+  changes: { at: number; id: string; was: Membership | undefined }[];
+}
+
+export interface Directory {
+  readonly people: Map<string, Person>;
+  readonly risks: Map<string, Risk>;
+  readonly groups: Map<string, GroupEntry>;
+  /** Devices and service principals. */
+  readonly others: Map<string, MemberKind>;
+  addPerson(id?: string, name?: string): Person;
+  removePerson(id: string): void;
+  setRisk(id: string, change: Partial<Risk>): void;
+  addGroup(properties: Omit<Group, 'members'>): GroupEntry;
+  /** Throws when there is none, or several of that name. */
+  group(idOrName: string): GroupEntry;
+  join(group: GroupEntry, id: string): void;
+  leave(group: GroupEntry, id: string): void;
+  kindOf(id: string): MemberKind | undefined;
+  membersAt(group: GroupEntry, at: number): ReadonlyMap<string, Membership>;
+}
+
+/** What a new security group looks like to Graph (learn:group-post-groups, response). */
+const NEW_GROUP: Omit<Group, 'members'> = {
+  description: null,
+  groupTypes: [],
+  isAssignableToRole: null,
+  mail: null,
+  mailEnabled: false,
+  mailNickname: 'group',
+  membershipRule: null,
+  membershipRuleProcessingState: null,
+  onPremisesSyncEnabled: null,
+  securityEnabled: true,
+  uniqueName: null,
+  visibility: 'Private',
+};
+
+export function createDirectory(clock: Clock, newId: () => string): Directory {
+  const people = new Map<string, Person>();
+  const risks = new Map<string, Risk>();
+  const groups = new Map<string, GroupEntry>();
+  const others = new Map<string, MemberKind>();
+  let count = 0;
+
+  function addPerson(id = newId(), name = personName(count)): Person {
+    count++;
+    const person = { id: id.toLowerCase(), name, mail: mailOf(name) };
+    people.set(person.id, person);
+    return person;
+  }
+
+  function removePerson(id: string): void {
+    people.delete(id);
+    for (const group of groups.values()) leave(group, id);
+  }
+
+  function setRisk(id: string, change: Partial<Risk>): void {
+    const known = risks.get(id) ?? people.get(id);
+    if (!known) throw new Error(`no user ${id}`);
+    const unknown = { level: 'none', state: 'none', detail: 'none', isDeleted: false };
+    risks.set(id, { ...unknown, ...known, updatedAt: clock.now(), ...change });
+  }
+
+  function addGroup(properties: Omit<Group, 'members'>): GroupEntry {
+    const id = (properties.id ?? newId()).toLowerCase();
+    const madeAt = properties.createdDateTime ? Date.parse(properties.createdDateTime) : clock.now();
+    const createdDateTime = `${new Date(madeAt).toISOString().slice(0, 19)}Z`;
+    const group: GroupEntry = {
+      id,
+      properties: { ...NEW_GROUP, renewedDateTime: createdDateTime, ...properties, id, createdDateTime },
+      madeAt,
+      members: new Map(),
+      changes: [],
+    };
+    groups.set(id, group);
+    return group;
+  }
+
+  function group(idOrName: string): GroupEntry {
+    const byId = groups.get(idOrName.toLowerCase());
+    if (byId) return byId;
+    const named = [...groups.values()].filter((entry) => entry.properties.displayName === idOrName);
+    if (named[0] && named.length === 1) return named[0];
+    throw new Error(`${named.length} groups named ${idOrName}`);
+  }
+
+  const kindOf = (id: string): MemberKind | undefined =>
+    people.has(id) ? 'user' : groups.has(id) ? 'group' : others.get(id);
+
+  function change(entry: GroupEntry, id: string, now: Membership | undefined): void {
+    const was = entry.members.get(id);
+    if (!was === !now) return;
+    entry.changes.push({ at: clock.now(), id, was });
+    if (now) entry.members.set(id, now);
+    else entry.members.delete(id);
+  }
+
+  function join(entry: GroupEntry, id: string): void {
+    const kind = kindOf(id);
+    if (!kind) throw new Error(`no object ${id}`);
+    change(entry, id, { kind, since: clock.now() });
+  }
+
+  const leave = (entry: GroupEntry, id: string): void => change(entry, id, undefined);
+
+  function membersAt(entry: GroupEntry, at: number): ReadonlyMap<string, Membership> {
+    let index = entry.changes.length;
+    if ((entry.changes[index - 1]?.at ?? at) <= at) return entry.members;
+    const then = new Map(entry.members);
+    while (--index >= 0) {
+      const last = entry.changes[index];
+      if (!last || last.at <= at) break;
+      if (last.was) then.set(last.id, last.was);
+      else then.delete(last.id);
+    }
+    return then;
+  }
+
+  return {
+    ...{ people, risks, groups, others },
+    ...{ addPerson, removePerson, setRisk, addGroup, group, join, leave, kindOf, membersAt },
+  };
+}

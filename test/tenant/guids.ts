@@ -1,0 +1,21 @@
+/** Object ids: random in looks, the same in every run of a test. */
+
+const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export const isGuid = (text: string) => GUID.test(text);
+
+/** A generator of its own (mulberry32), so that a caller's `random` that always gives 0.5 makes no two alike. */
+export function guidSource(seed: number): () => string {
+  let state = seed;
+  const word = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+  const hex = () => word().toString(16).padStart(8, '0');
+  return () => {
+    const [a, b, c, d] = [hex(), hex(), hex(), hex()];
+    return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-a${c.slice(1, 4)}-${c.slice(4)}${d}`;
+  };
+}

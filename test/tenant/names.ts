@@ -1,0 +1,44 @@
+/** Names for the people of the stand-in tenant, all made up, and the three groups that the Worker keeps. */
+
+/** The only groups that a Worker may create or write (README). */
+export const GROUP_NAMES = {
+  high: 'IdentityProtection-RiskyUser-RiskLevel-high',
+  medium: 'IdentityProtection-RiskyUser-RiskLevel-medium',
+  low: 'IdentityProtection-RiskyUser-RiskLevel-low',
+} as const;
+
+export type Level = keyof typeof GROUP_NAMES;
+
+const FIRST = [
+  ...[
+    'Ada',
+    'Bruno',
+    'Chiara',
+    'Dmitri',
+    'Elif',
+    'Farid',
+    'Greta',
+    'Hiro',
+    'Imani',
+    'Jonas',
+    'Katya',
+    'Luis',
+  ],
+  ...['Mei', 'Noor', 'Olga', 'Pavel', 'Quinn', 'Rosa', 'Samir', 'Tara', 'Umar', 'Vera', 'Wanda', 'Xavier'],
+  ...['Yara', 'Zoltan'],
+];
+const LAST = [
+  ...['Lindqvist', 'Moreau', 'Okafor', 'Petrov', 'Sandoval', 'Tanaka', 'Novak', 'Haddad', 'Brandt', 'Kaplan'],
+  ...['Ferreira', 'Nyberg', 'Osei', 'Rossi', 'Vasquez', 'Whitlock', 'Yilmaz', 'Zielinski', 'Mercer'],
+];
+
+/** The name of the nth person; a few hundred differ, then they come again with a number. */
+export function personName(n: number): string {
+  const first = FIRST[n % FIRST.length];
+  const last = LAST[(n + Math.floor(n / FIRST.length)) % LAST.length];
+  const round = Math.floor(n / (FIRST.length * LAST.length));
+  return round === 0 ? `${first} ${last}` : `${first} ${last} ${round + 1}`;
+}
+
+export const mailOf = (name: string) =>
+  `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '.')}@contoso.example`;

@@ -1,0 +1,46 @@
+/** What every route of the stand-in tenant works with: the directory, the settings a test may turn, and the notebook of violations. */
+import type { Clock } from './clock';
+import type { Hosts } from './clouds';
+import type { Directory } from './directory';
+import { UnexpectedRequest } from './errors';
+import type { Pages } from './pages';
+
+/** What a test may change at any time. */
+export interface Knobs {
+  /** Replication (devblogs "Designing for Eventual Consistency for Microsoft Entra"; learn:group-list). */
+  lag: { groupListedAfterMs: number; groupReachableAfterMs: number; membersVisibleAfterMs: number };
+  /** PATCH with members@odata.bind answers 403 while single adds work (microsoft-graph-docs#16000). */
+  bulkAddForbidden: boolean;
+  /** riskyUsers answers 400 to any $filter. */
+  rejectRiskFilter: boolean;
+  /** A server may give fewer per page than asked for, or none (concepts/paging.md). */
+  pageSizes: { riskyUsers?: number; members?: number; groups?: number; emptyPages?: boolean };
+  /** learn:resources/riskyuser: riskyUsers needs Entra ID P2. */
+  licensed: boolean;
+  /** The application roles granted. */
+  permissions: readonly string[];
+  /** The secret is the right one, but past its date. */
+  secretExpired: boolean;
+  /** How long an access token lasts. */
+  tokenSeconds: number;
+  /** The most requests that one client had under way at once. */
+  maxInFlight: number;
+}
+
+export interface World extends Knobs {
+  readonly clock: Clock;
+  readonly directory: Directory;
+  readonly pages: Pages;
+  readonly hosts: Hosts;
+  /** Groups that may be written whatever their name. */
+  readonly writable: Set<string>;
+  random(): number;
+  newId(): string;
+  violation(text: string): void;
+}
+
+/** Notes what no Worker may do, and gives the error to throw. */
+export function unexpected(world: World, text: string): UnexpectedRequest {
+  world.violation(text);
+  return new UnexpectedRequest(text);
+}
