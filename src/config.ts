@@ -58,15 +58,16 @@ function required(remedy: string) {
 const GROUP_IDS_FAULT =
   'must name a different group for each of the three levels by its object id: high=ID,medium=ID,low=ID. Leave it empty to find the groups by name.';
 
+const pinnedId = v.optional(objectId(GROUP_IDS_FAULT), '');
+
 const groupIds = v.pipe(
   v.string(),
   v.toLowerCase(),
   v.transform((text) => text.split(',').map((pair) => pair.split('=').map((word) => word.trim()))),
   v.check((pairs) => pairs.length === 3 && pairs.every((pair) => pair.length === 2), GROUP_IDS_FAULT),
-  v.transform((pairs): Record<string, unknown> => Object.fromEntries(pairs)),
-  v.record(v.picklist(RISK_LEVELS, GROUP_IDS_FAULT), objectId(GROUP_IDS_FAULT)),
+  v.transform((pairs): unknown => Object.fromEntries(pairs)),
+  v.object({ high: pinnedId, medium: pinnedId, low: pinnedId }),
   v.check((ids) => new Set(Object.values(ids)).size === RISK_LEVELS.length, GROUP_IDS_FAULT),
-  v.transform(({ high = '', medium = '', low = '' }) => ({ high, medium, low })),
 );
 
 const EXEMPT_FAULT =
@@ -176,9 +177,7 @@ export async function readConfig(
   memory: CertificateMemory,
 ): Promise<Config> {
   const parsed = v.safeParse(settingsSchema(cron), setOnly(env), { abortPipeEarly: true });
-  const faults = (parsed.issues ?? []).map(
-    (issue) => `${v.getDotPath(issue)?.split('.')[0]} ${issue.message}`,
-  );
+  const faults = (parsed.issues ?? []).map((issue) => `${issue.path?.[0]?.key} ${issue.message}`);
   const credential = await readCredential(setOnly(env), nowMilliseconds, memory);
   if (!parsed.success || 'faults' in credential) {
     throw new SettingsError([...new Set([...faults, ...('faults' in credential ? credential.faults : [])])]);

@@ -58,7 +58,7 @@ const RiskyUserEntry = v.object({
 const GroupEntry = v.object({
   id: ObjectId,
   displayName: v.string(),
-  createdDateTime: v.nullish(v.pipe(v.string(), v.isoTimestamp())),
+  createdDateTime: v.nullish(v.string()),
   securityEnabled: v.nullish(v.boolean()),
   mailEnabled: v.nullish(v.boolean()),
   groupTypes: v.nullish(v.array(v.string())),

@@ -54,7 +54,7 @@ const BatchBody = v.object({
     v.object({
       id: v.string(),
       status: v.number(),
-      headers: v.optional(v.record(v.string(), v.unknown()), {}),
+      headers: v.optional(v.unknown()),
       body: v.optional(v.unknown()),
     }),
   ),
@@ -102,7 +102,7 @@ export function createGraph(
   ): Promise<Item[]> {
     const Page = v.object({
       value: v.array(item),
-      '@odata.nextLink': v.optional(v.pipe(v.string(), v.url())),
+      '@odata.nextLink': v.optional(v.pipe(v.string(), v.check(URL.canParse))),
     });
     const items: Item[] = [];
     for (let next: string | undefined = path; next !== undefined; ) {
@@ -138,7 +138,7 @@ export function createGraph(
       let outOfTime = false;
       for (const entry of open) {
         const response = responses.get(entry.id);
-        const header = (name: string) => partHeader(response?.headers ?? {}, name);
+        const header = (name: string) => partHeader(response?.headers, name);
         const verdict = decideRetry({
           status: response?.status,
           retryAfter: header('retry-after'),
@@ -182,12 +182,12 @@ function describe(status: number, header: (name: string) => string | null, body:
   return { status, body, message: error?.message ?? '', trace };
 }
 
-function partHeader(headers: Record<string, unknown>, name: string): string | null {
-  const found = Object.entries(headers).find(([key]) => key.toLowerCase() === name);
+function partHeader(headers: unknown, name: string): string | null {
+  const found = Object.entries(headers ?? {}).find(([key]) => key.toLowerCase() === name);
   return found === undefined ? null : String(found[1]);
 }
 
 /** Only what looks like a code or an id reaches the log: whatever else a server sends there could name somebody. */
-function plain(text: string | null | undefined): string | undefined {
+export function plain(text: string | null | undefined): string | undefined {
   return text && /^[\w.-]{1,100}$/.test(text) ? text : undefined;
 }

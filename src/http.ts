@@ -33,6 +33,8 @@ export interface HttpAnswer {
 export interface HttpOptions {
   /** False: repeated only if it surely did not happen. Default true. */
   repeatable?: boolean | undefined;
+  /** How often it is sent at most, if not as RETRY says. */
+  attempts?: number | undefined;
   /** Awaited before every try. */
   pace?: (() => Promise<void>) | undefined;
   limitMilliseconds?: number | undefined;
@@ -94,7 +96,8 @@ export function createHttp(io: Io, deadline: Deadline): Http {
 
   return {
     sent: () => sent,
-    async send(url, init, { repeatable = true, pace, limitMilliseconds = REQUEST_LIMIT_MILLISECONDS } = {}) {
+    async send(url, init, options = {}) {
+      const { repeatable = true, attempts, pace, limitMilliseconds = REQUEST_LIMIT_MILLISECONDS } = options;
       for (let tries = 1; ; tries += 1) {
         await pace?.();
         const result = await attempt(url, init, limitMilliseconds);
@@ -103,6 +106,7 @@ export function createHttp(io: Io, deadline: Deadline): Http {
           status: answered ? result.status : undefined,
           retryAfter: answered ? result.headers.get('retry-after') : null,
           attempt: tries,
+          mostAttempts: attempts,
           repeatable,
           nowMilliseconds: io.now(),
           timeLeftMilliseconds: deadline.leftMilliseconds(),

@@ -175,10 +175,9 @@ export function createMemberships(
  * (learn: group-delete-members, group-delete), so nothing else is ever built.
  */
 function removal(groupId: string, user: UserId): GraphRequest {
-  return {
-    method: 'DELETE',
-    path: `/groups/${v.parse(ObjectId, groupId)}/members/${v.parse(ObjectId, user)}/$ref`,
-  };
+  if (!v.is(ObjectId, groupId) || !v.is(ObjectId, user))
+    throw new TypeError('not the ids of a group and a user');
+  return { method: 'DELETE', path: `/groups/${groupId}/members/${user}/$ref` };
 }
 
 function isRefusal({ status, message }: GraphAnswer): boolean {

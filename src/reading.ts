@@ -4,6 +4,7 @@ import { type Directory, type Group, groupName } from './directory';
 import { GraphError, isTrouble, OutOfTime, orTrouble, SignInError, type Trouble } from './errors';
 import type { Memberships } from './memberships';
 import { type Members, RISK_LEVELS, type RiskLevel, type RiskReading, type UserId } from './plan';
+import type { Provision } from './provisioning';
 import type { Report } from './report';
 import { reasonOf, traceOf } from './trouble';
 
@@ -12,6 +13,8 @@ export interface Run {
   directory: Directory;
   memberships: Memberships;
   report: Report;
+  /** Undefined where on-demand provisioning is turned off. */
+  provision: Provision | undefined;
 }
 
 export interface State {

@@ -18,6 +18,8 @@ export interface Attempt {
   repeatable: boolean;
   nowMilliseconds: number;
   timeLeftMilliseconds: number;
+  /** How often it may be sent in all. */
+  mostAttempts?: number | undefined;
   /** At least 0, less than 1; spreads the retries of many callers. */
   random: number;
 }
@@ -34,7 +36,7 @@ export function decideRetry(attempt: Attempt): Verdict {
   const retryable = status === undefined || RETRY.statuses.has(status);
   const mayHaveHappened = !(status === 429 || (status === 503 && asked !== undefined));
   if (!retryable || (mayHaveHappened && !attempt.repeatable)) return { kind: 'give up', why: 'final' };
-  if (attempt.attempt >= RETRY.attempts) return { kind: 'give up', why: 'final' };
+  if (attempt.attempt >= (attempt.mostAttempts ?? RETRY.attempts)) return { kind: 'give up', why: 'final' };
   const milliseconds = asked ?? backoff(attempt.attempt, attempt.random);
   if (milliseconds >= attempt.timeLeftMilliseconds) return { kind: 'give up', why: 'deadline' };
   return { kind: 'wait', milliseconds };

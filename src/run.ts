@@ -9,13 +9,14 @@ import { createDeadline, createHttp } from './http';
 import type { Io } from './io';
 import { createMemberships } from './memberships';
 import { RISK_LEVELS } from './plan';
+import { createProvisioning, type ProvisioningMemory } from './provisioning';
 import { createReport, type Report, type Sink, sendHeartbeat } from './report';
 import { type Outcome, sync } from './sync';
 import { createTokenSource, type TokenMemory } from './token';
 import { reasonOf } from './trouble';
 
 /** What a warm isolate remembers between runs: plain data that only saves time. */
-export interface Memory extends TokenMemory, GroupMemory, CertificateMemory {}
+export interface Memory extends TokenMemory, GroupMemory, CertificateMemory, ProvisioningMemory {}
 
 /**
  * Runs once. Resolves if all that should be in step is, or in a dry run if all could be read; throws RunFailed, after
@@ -41,9 +42,14 @@ export async function run(
     const graph = createGraph(config.cloud.graphOrigin, http, tokens, io, deadline);
     const directory = createDirectory(config, graph, io, deadline, memory);
     const memberships = createMemberships(config.cloud.graphOrigin, graph, io, deadline);
+    const application = config.scimServicePrincipalId;
+    const provision =
+      application === undefined
+        ? undefined
+        : createProvisioning(application, graph, io, deadline, report, memory);
     warnOfExpiry(config, startMilliseconds, report);
     try {
-      outcome = await sync({ config, directory, memberships, report });
+      outcome = await sync({ config, directory, memberships, report, provision });
     } finally {
       requests = http.sent();
     }

@@ -1,4 +1,4 @@
-/** The course of one run: read all, plan, create groups, all joins, second reading, leaves. */
+/** The course of one run: read all, plan, create groups, all joins, second reading, leaves, provisioning. */
 import { createGroups, type Done, joinAll, leaveAll, reportJoins, reportLeaves } from './changes';
 import { type Group, groupName } from './directory';
 import { isTrouble, OutOfTime, orTrouble } from './errors';
@@ -14,7 +14,8 @@ import {
   type RiskLevel,
   type RiskReading,
 } from './plan';
-import { type Run, readRisk, readState } from './reading';
+import type { Newcomers } from './provisioning';
+import { type Run, readRisk, readState, type State } from './reading';
 import { reasonOf, traceOf } from './trouble';
 
 /** What the last line of the log tells. */
@@ -58,6 +59,7 @@ export async function sync(run: Run): Promise<Outcome | undefined> {
       run.report.fail('out-of-time', { limit: error.limit, deadlineSeconds, progress: progress(plan, done) });
     }
     await settleNewGroups(run, [...created.values()]);
+    await run.provision?.(newcomersOf(done, state.groups));
   }
 
   return {
@@ -112,6 +114,14 @@ async function settleNewGroups({ directory, report }: Run, created: readonly Gro
   if (created.length === 0) return;
   const listed = await orTrouble(directory.untilListed(created));
   if (listed !== true) report.warn('group-not-listed', undefined);
+}
+
+/** Groups that this run created are left out: nobody can have assigned them to the enterprise application yet. */
+function newcomersOf({ joined }: Done, groups: State['groups']): Newcomers[] {
+  return RISK_LEVELS.flatMap((level) => {
+    const group = groups.get(level);
+    return group ? [{ group, users: joined.get(level) ?? [] }] : [];
+  });
 }
 
 /** How far a run got that was cut short. */

@@ -109,6 +109,18 @@ const sentences = {
     `${people(count)} missing from the first reading of the risky users were in the second, so they stay in isolation. If this goes on, look at https://admin.microsoft.com > Health.`,
   'certificate-expires': ({ days }: { days: number }) =>
     `AZURE_AD_CLIENT_CERTIFICATE expires in ${days} days. Make a new pair, upload the certificate to the app registration, and set both secrets: openssl req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out certificate.pem -days 365 -subj "/CN=risky-users"`,
+  'provisioning-refused': () =>
+    'Graph refuses on-demand provisioning, so newcomers wait for the regular cycle. Grant the application permission Synchronization.ReadWrite.All with admin consent (or Application.ReadWrite.OwnedBy, if this application owns the enterprise application), or leave SCIM_SERVICE_PRINCIPAL_ID empty.',
+  'provisioning-no-job': () =>
+    'The enterprise application SCIM_SERVICE_PRINCIPAL_ID has no active provisioning job that maps groups, so nobody reaches Cloudflare by it. Start provisioning there and enable the mapping of groups, or correct the id.',
+  'provisioning-quarantine': () =>
+    'The provisioning job of SCIM_SERVICE_PRINCIPAL_ID is in quarantine, so nobody reaches Cloudflare by it. See Provisioning > Provisioning logs of the enterprise application.',
+  'provisioning-failed': ({ reason }: { reason: string }) =>
+    `On-demand provisioning ended early (${reason}). Newcomers wait for the regular cycle; if this goes on, check SCIM_SERVICE_PRINCIPAL_ID.`,
+  'provisioning-skipped': ({ errorCode, count }: Count & { errorCode: string }) =>
+    `On-demand provisioning did not take ${people(count)} (${errorCode}). They wait for the regular cycle; see the provisioning logs of the enterprise application.`,
+  'provisioning-left': ({ count }: Count) =>
+    `On-demand provisioning had no time for ${people(count)}, or they are not in its scope yet. They wait for the regular cycle; if this goes on, check that the three groups are assigned to the enterprise application.`,
   'heartbeat-failed': ({ reason }: { reason: string }) =>
     `The heartbeat was not taken (${reason}). The groups are in step; check HEARTBEAT_URL if this goes on.`,
 } as const;

@@ -1,0 +1,193 @@
+/** On-demand provisioning: hands newcomers to Cloudflare at once. It is a help only, and never fails a run. */
+import * as v from 'valibot';
+import type { Group } from './directory';
+import { isTrouble, OutOfTime, orTrouble } from './errors';
+import { type Graph, type GraphAnswer, plain, refusal } from './graph';
+import { type Deadline, parseJson } from './http';
+import type { Io } from './io';
+import type { UserId } from './plan';
+import type { Report } from './report';
+import { reasonOf, traceOf } from './trouble';
+
+/** learn.microsoft.com/graph/api/synchronization-synchronizationjob-provisionondemand and entra provision-on-demand. */
+const ON_DEMAND = {
+  membersPerCall: 5,
+  callsPerWindow: 5,
+  windowMilliseconds: 10_100,
+  callLimitMilliseconds: 40_000,
+  offerAgainAfterMilliseconds: 10_000,
+} as const;
+
+/** Nothing left to do for Cloudflare (documented example of provisionOnDemand). */
+const ALREADY_THERE = 'RedundantExport';
+/** Out of scope (entra how-provisioning-works); of a newcomer it may only mean that his membership has not arrived. */
+const NOT_IN_SCOPE = 'NotEffectivelyEntitled';
+
+export interface Newcomers {
+  group: Group;
+  users: readonly UserId[];
+}
+
+/** Never throws; what went wrong is a warning, and left to the regular cycle. `newcomers` in order of urgency. */
+export type Provision = (newcomers: readonly Newcomers[]) => Promise<void>;
+
+/** The job and its rule, kept for the life of the isolate. */
+export interface ProvisioningMemory {
+  provisioning?: Job | undefined;
+}
+
+interface Job {
+  jobId: string;
+  ruleId: string;
+}
+
+interface Offer {
+  groupId: string;
+  users: readonly UserId[];
+  notBeforeMilliseconds: number;
+}
+
+const Jobs = v.object({
+  id: v.string(),
+  schedule: v.nullish(v.object({ state: v.nullish(v.string()) })),
+  status: v.nullish(v.object({ code: v.nullish(v.string()) })),
+});
+const Mapping = v.object({ enabled: v.nullish(v.boolean()), sourceObjectName: v.nullish(v.string()) });
+const Schema = v.object({
+  synchronizationRules: v.array(
+    v.object({ id: v.string(), objectMappings: v.nullish(v.array(Mapping), []) }),
+  ),
+});
+const OnDemand = v.object({ key: v.pipe(v.string(), v.transform(parseJson)) });
+const Result = v.object({
+  result: v.string(),
+  details: v.optional(v.object({ errorCode: v.nullish(v.string()) }), {}),
+});
+
+/** On-demand provisioning by the enterprise application of that object id, for one run. */
+export function createProvisioning(
+  servicePrincipalId: string,
+  graph: Graph,
+  io: Io,
+  deadline: Deadline,
+  report: Report,
+  memory: ProvisioningMemory,
+): Provision {
+  const jobsPath = `/servicePrincipals/${servicePrincipalId}/synchronization/jobs`;
+  const jobPath = (jobId: string) => `${jobsPath}/${encodeURIComponent(jobId)}`;
+
+  /** The active job with a rule that maps groups; otherwise the key of what is missing. Throws as Graph does. */
+  async function findJob(): Promise<Job | 'provisioning-no-job' | 'provisioning-quarantine'> {
+    if (memory.provisioning) return memory.provisioning;
+    const started = (await graph.readAll(jobsPath, Jobs)).filter(
+      ({ schedule }) => schedule?.state === 'Active',
+    );
+    const healthy = started.filter(({ status }) => status?.code !== 'Quarantine');
+    if (started.length > 0 && healthy.length === 0) return 'provisioning-quarantine';
+    for (const { id: jobId } of healthy) {
+      const answer = await graph.send({ method: 'GET', path: `${jobPath(jobId)}/schema` });
+      if (answer.status !== 200) throw refusal(answer);
+      const schema = v.safeParse(Schema, answer.body);
+      const rule = schema.success ? schema.output.synchronizationRules.find(mapsGroups) : undefined;
+      if (rule === undefined) continue;
+      memory.provisioning = { jobId, ruleId: rule.id };
+      return memory.provisioning;
+    }
+    return 'provisioning-no-job';
+  }
+
+  function send({ jobId, ruleId }: Job, { groupId, users }: Offer): Promise<GraphAnswer> {
+    const members = users.map((objectId) => ({ objectId, objectTypeName: 'User' }));
+    const subjects = [{ objectId: groupId, objectTypeName: 'Group', links: { members } }];
+    return graph.send({
+      method: 'POST',
+      path: `${jobPath(jobId)}/provisionOnDemand`,
+      body: { parameters: [{ ruleId, subjects }] },
+      attempts: 1,
+      limitMilliseconds: ON_DEMAND.callLimitMilliseconds,
+    });
+  }
+
+  function warn(error: unknown): void {
+    const trace = { ...traceOf(error) };
+    if (traceOf(error).status === 403) report.warn('provisioning-refused', undefined, trace);
+    else report.warn('provisioning-failed', { reason: reasonOf(error) }, trace);
+  }
+
+  /** Gives every offer its turn, five at a time; tells what became of each of them. */
+  async function offerAll(job: Job, open: Offer[]) {
+    const starts: number[] = [];
+    const skipped = new Map<string, number>();
+    let done = 0;
+    let left = 0;
+    let ended = false;
+
+    async function offer(one: Offer): Promise<void> {
+      const free = (starts.at(-ON_DEMAND.callsPerWindow) ?? -Infinity) + ON_DEMAND.windowMilliseconds;
+      const start = Math.max(io.now(), one.notBeforeMilliseconds, starts.at(-1) ?? 0, free);
+      const pause = start - io.now();
+      if (ended || pause >= deadline.leftMilliseconds()) {
+        left += one.users.length;
+        return;
+      }
+      starts.push(start);
+      if (pause > 0) await io.sleep(pause);
+      const answer = await orTrouble(send(job, one));
+      if (isTrouble(answer) || answer.status !== 200) {
+        left += one.users.length;
+        if (!ended && !(answer instanceof OutOfTime)) warn(isTrouble(answer) ? answer : refusal(answer));
+        ended = true;
+        memory.provisioning = undefined;
+        return;
+      }
+      const { result, errorCode } = outcomeOf(answer);
+      if (result === 'Success' || errorCode === ALREADY_THERE) done += one.users.length;
+      else if (result === 'Skipped' && errorCode === NOT_IN_SCOPE) {
+        open.push({ ...one, notBeforeMilliseconds: io.now() + ON_DEMAND.offerAgainAfterMilliseconds });
+      } else skipped.set(errorCode, (skipped.get(errorCode) ?? 0) + one.users.length);
+    }
+
+    async function takeTurns(): Promise<void> {
+      for (let one = open.shift(); one !== undefined; one = open.shift()) await offer(one);
+    }
+    await Promise.all(Array.from({ length: ON_DEMAND.callsPerWindow }, takeTurns));
+    return { done, left, skipped };
+  }
+
+  return async (newcomers) => {
+    const open = newcomers.flatMap(({ group, users }) => inFives(group.id, users));
+    if (open.length === 0) return;
+    const job = await orTrouble(findJob());
+    if (isTrouble(job)) return warn(job);
+    if (typeof job === 'string') return report.warn(job, undefined);
+    const { done, left, skipped } = await offerAll(job, open);
+    if (done > 0)
+      report.info(`Handed ${done} to Cloudflare by on-demand provisioning.`, { provisioned: done });
+    for (const [errorCode, count] of skipped) report.warn('provisioning-skipped', { errorCode, count });
+    if (left > 0) report.warn('provisioning-left', { count: left });
+  };
+}
+
+function inFives(groupId: string, users: readonly UserId[]): Offer[] {
+  const offers: Offer[] = [];
+  for (let start = 0; start < users.length; start += ON_DEMAND.membersPerCall) {
+    const five = users.slice(start, start + ON_DEMAND.membersPerCall);
+    offers.push({ groupId, users: five, notBeforeMilliseconds: 0 });
+  }
+  return offers;
+}
+
+function mapsGroups({
+  objectMappings,
+}: v.InferOutput<typeof Schema>['synchronizationRules'][number]): boolean {
+  return (objectMappings ?? []).some((one) => one.enabled === true && one.sourceObjectName === 'Group');
+}
+
+/** HTTP 200 is not success: `key` is JSON as text, and says what happened. */
+function outcomeOf({ body }: GraphAnswer): { result: string; errorCode: string } {
+  const answer = v.safeParse(OnDemand, body);
+  const parsed = v.safeParse(Result, answer.success ? answer.output.key : undefined);
+  if (!parsed.success) return { result: 'unknown', errorCode: 'no result' };
+  const { result, details } = parsed.output;
+  return { result, errorCode: plain(details.errorCode) ?? plain(result) ?? 'no code' };
+}
