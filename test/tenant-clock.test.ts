@@ -1,3 +1,4 @@
+/** The clocks that tests run on. */
 import { expect, test } from 'vitest';
 import { fakeClock, realClock } from './tenant/clock';
 

@@ -1,3 +1,4 @@
+/** Scripted and random trouble. */
 import { expect, test } from 'vitest';
 import { CHAOS } from './tenant/chaos';
 import * as faults from './tenant/faults';
@@ -19,10 +20,16 @@ test('a rule strikes what it is on, as often as it says, after what it lets thro
   always.remove();
   expect((await get("/groups?$filter=displayName eq 'a b'")).status).toBe(200);
   tenant.fault({ on: /^POST \/token$/, times: 1, give: faults.status(503) });
-  const { tenant: other, signIn, credentials } = probe();
+  const { tenant: other, signIn, credentials, clock } = probe();
   other.fault({ on: /\/token/, times: 1, give: faults.status(429, { headers: { 'retry-after': '3' } }) });
   expect(await signIn(credentials)).toMatchObject({ status: 429, code: 'temporarily_unavailable' });
-  expect((await send('GET', '/groups')).status).toBe(200);
+  const error = { code: 'invalid_client', message: 'AADSTS7000112: Application is disabled.' };
+  await clock.advance(3_000);
+  other.fault({ on: /^POST \/token$/, times: 1, give: faults.status(401, { error }) });
+  expect(await signIn(credentials)).toMatchObject({
+    ...{ status: 401, code: 'invalid_client', body: { error_codes: [7000112] } },
+  });
+  expect([other.violations, (await send('GET', '/groups')).status]).toEqual([[], 200]);
 });
 
 test('an error has the usual body of its status unless told otherwise', async () => {

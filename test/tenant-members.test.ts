@@ -1,3 +1,4 @@
+/** Members and batches of the stand-in tenant. */
 import { expect, test } from 'vitest';
 import { GROUP_NAMES } from './tenant/names';
 import { type Probe, probe } from './tenant/probe';

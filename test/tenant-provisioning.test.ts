@@ -1,3 +1,4 @@
+/** On-demand provisioning of the stand-in tenant. */
 import { expect, test } from 'vitest';
 import { GROUP_NAMES } from './tenant/names';
 import { type Probe, probe, type Reply } from './tenant/probe';

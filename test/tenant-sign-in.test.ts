@@ -1,3 +1,4 @@
+/** The token endpoint of the stand-in tenant: secrets, assertions, and every way to be refused. */
 import { createHash, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import * as pems from './tenant/certificate';
@@ -7,7 +8,7 @@ import type { TenantOptions } from './tenant/tenant';
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 test('a token for the right secret, whatever is in it', async () => {
-  for (const clientSecret of ['plain', '+ & = % / ~ space ü', 'a+b&c=d%2Be/f~g h', '%zz', '\u{1F511}']) {
+  for (const clientSecret of ['plain', '+ & = % / ~ space \u00fc', 'a+b&c=d%2Be/f~g h', '%zz', '\u{1F511}']) {
     const { signIn, credentials } = probe({ clientSecret });
     expect(await signIn(credentials)).toMatchObject({
       status: 200,

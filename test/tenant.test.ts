@@ -1,3 +1,4 @@
+/** The front door of the stand-in tenant: hosts, tokens, permissions, pace, and what is a violation. */
 import { expect, test } from 'vitest';
 import { redirect } from './tenant/faults';
 import { probe } from './tenant/probe';

@@ -15,7 +15,7 @@ interface Expected {
 }
 
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-// "exp ... 5-10 minutes after nbf"
+// "5-10 minutes after `nbf` at most"; the service does not enforce it today, but the advice is a rule here.
 const LONGEST_SECONDS = 600;
 // The service allows for clocks that differ; how much is not documented, so it is little here.
 const SKEW_SECONDS = 30;
@@ -59,7 +59,7 @@ function checkClaims(claims: Record<string, unknown>, expected: Expected): void 
     exp - nbf > LONGEST_SECONDS
   )
     throw refused(700024, 'Client assertion is not within its valid time range.');
-  // "jti ... a GUID, unique for each request"; that the service refuses one it has seen is inferred.
+  // "(a Guid)", "a unique identifier for the JWT"; that the service refuses one it has seen is inferred.
   if (typeof jti !== 'string' || !isGuid(jti) || expected.usedAssertions.has(jti))
     throw refused(50027, 'JWT token is invalid or malformed: jti.');
   expected.usedAssertions.add(jti);

@@ -38,7 +38,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 /** The JSON object in the body. */
 export function readBody(call: Call): Record<string, unknown> {
-  // (observed); inside a batch documented: concepts/json-batching.md, "body needs Content-Type".
+  // (observed); inside a batch documented: concepts/json-batching.md.
   if (!isJson(call.headers))
     throw new GraphRefusal(400, 'BadRequest', 'Entity only allows writes with a JSON Content-Type header.');
   const body = parseJson(call.text);

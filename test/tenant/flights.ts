@@ -11,7 +11,7 @@ export interface Flights {
   start(client: string): Flight;
 }
 
-// Cloudflare docs, workers/platform/limits: "Connections waiting for response headers: 6".
+// Cloudflare docs, workers/platform/limits: six connections may wait for response headers at once.
 const MOST_IN_FLIGHT = 6;
 
 export function createFlights(world: World): Flights {

@@ -8,9 +8,10 @@ import type { World } from './world';
 // learn:synchronization-synchronizationjob-provisionondemand
 export const MOST_CALLS = 5;
 export const WINDOW_MS = 10_000;
-// provision-on-demand.md: "select up to five members"
+// provision-on-demand.md: "a single group with up to 5 members at a time"
 const MOST_MEMBERS = 5;
-// "a few minutes" at worst (provision-on-demand.md); shorter here, so that a test sees both sides of it.
+// provision-on-demand.md tells of "a replication delay of up to a few minutes" for assignments; that memberships have
+// one is inferred, and short here, so that a test sees both sides of it.
 const KNOWN_AFTER_MS = 5_000;
 
 interface Subject {
@@ -57,7 +58,7 @@ function objectId(object: Record<string, unknown>, type: string): string {
   return id.toLowerCase();
 }
 
-/** azure-docs#114961: one group to a call. */
+/** provision-on-demand.md; azure-docs#114961: one group to a call. */
 function only(list: unknown): unknown {
   if (!Array.isArray(list) || list.length !== 1)
     throw refused('Exactly one object can be provisioned on demand.');

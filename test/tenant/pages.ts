@@ -9,7 +9,9 @@ export interface Pages {
 }
 
 interface Rest {
+  /** Everything there was when the first page was asked for. */
   ids: readonly string[];
+  from: number;
   /** The page before this one was one of the empty pages. */
   afterEmpty: boolean;
 }
@@ -19,23 +21,27 @@ interface Page {
   link: { '@odata.nextLink'?: string };
 }
 
+// Long runs at scale would otherwise keep every list that was ever read.
+const MOST_TOKENS = 2_000;
+
 export function createPages(newId: () => string): Pages {
   const tokens = new Map<string, { href: string; rest: Rest }>();
 
   function rest(call: Call, everything: () => readonly string[]): Rest {
     const token = new URL(call.href).searchParams.get('$skiptoken');
-    if (token === null) return { ids: everything(), afterEmpty: false };
+    if (token === null) return { ids: everything(), from: 0, afterEmpty: false };
     const known = tokens.get(token);
     if (known?.href === call.href) return known.rest;
-    // "$skiptoken ... treat the whole URL as opaque" (concepts/paging.md); the text is inferred.
+    // concepts/paging.md: "Do not try to extract the `$skiptoken`"; the refusal and its text are inferred.
     throw new GraphRefusal(400, 'BadRequest', 'The next link is not the one that was returned.');
   }
 
-  function cut(call: Call, { ids, afterEmpty }: Rest, size: number, emptyPages: boolean): Page {
+  function cut(call: Call, { ids, from, afterEmpty }: Rest, size: number, emptyPages: boolean): Page {
     const empty = emptyPages && !afterEmpty;
-    const here = empty ? [] : ids.slice(0, size);
-    const left = { ids: ids.slice(here.length), afterEmpty: empty };
-    const more = left.ids.length > 0 || (emptyPages && !empty && ids.length > 0);
+    const here = empty ? [] : ids.slice(from, from + size);
+    const left = { ids, from: from + here.length, afterEmpty: empty };
+    // After the last page with something on it comes one more empty one.
+    const more = left.from < ids.length || (emptyPages && here.length > 0);
     return { ids: here, link: more ? { '@odata.nextLink': link(call, left) } : {} };
   }
 
@@ -46,6 +52,8 @@ export function createPages(newId: () => string): Pages {
     const token = `RFNwdAIAAQ/${newId()}+A==`;
     const href = new URL(`${base}?${[...kept, `$skiptoken=${encodeURIComponent(token)}`].join('&')}`).href;
     tokens.set(token, { href, rest: left });
+    const [oldest] = tokens.keys();
+    if (tokens.size > MOST_TOKENS && oldest) tokens.delete(oldest);
     return href;
   }
 

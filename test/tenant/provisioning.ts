@@ -7,7 +7,7 @@ import type { Route } from './routes';
 import type { World } from './world';
 
 export interface ProvisioningOptions {
-  /** How long one on-demand call takes ("typically less than 30 seconds", provision-on-demand.md). */
+  /** How long one on-demand call takes ("typically takes less than 30 seconds", provision-on-demand.md). */
   delayMs?: number;
   /** One active job with one rule for users and groups unless said. */
   jobs?: readonly ProvisioningJob[];
@@ -128,7 +128,7 @@ export function createProvisioning(world: World): ProvisioningDesk {
     if (application.started.length >= MOST_CALLS)
       throw new GraphRefusal(429, 'TooManyRequests', 'Please retry again later.', { 'Retry-After': '10' });
     application.started.push(now);
-    // application-provisioning-quarantine-status.md; that it is refused, and how, is inferred.
+    // That a job that is paused or in quarantine refuses is inferred: the documents do not say.
     if (job.status?.code === 'Quarantine' || job.schedule?.state !== 'Active')
       throw new GraphRefusal(400, 'BadRequest', 'The synchronization job is not running.');
 

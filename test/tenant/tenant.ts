@@ -76,7 +76,7 @@ export function createTenant(options: TenantOptions): Tenant {
   const ids = {
     tenantId: options.tenantId ?? '7d1c6f0e-2b5a-4c38-9f64-0a1be2c9d753',
     clientId: options.clientId ?? '3f9e8b21-64d7-4a0c-8c15-52b7ad90e416',
-    clientSecret: options.clientSecret ?? 'Xy8~the.secret+of&this=app%/with ü',
+    clientSecret: options.clientSecret ?? 'Xy8~the.secret+of&this=app%/with \u00fc',
   };
   const violations: string[] = [];
   const world: World = {
