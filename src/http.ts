@@ -102,6 +102,7 @@ export function createHttp(io: Io, deadline: Deadline): Http {
         await pace?.();
         const result = await attempt(url, init, limitMilliseconds);
         const answered = !(result instanceof Unanswered);
+        if (!answered && deadline.leftMilliseconds() <= 0) throw new OutOfTime('deadline', { cause: result });
         const verdict = decideRetry({
           status: answered ? result.status : undefined,
           retryAfter: answered ? result.headers.get('retry-after') : null,

@@ -15,6 +15,8 @@ const ON_DEMAND = {
   callsPerWindow: 5,
   windowMilliseconds: 10_100,
   callLimitMilliseconds: 40_000,
+  /** A call takes half a minute, so it is worth a moment until the new memberships are known (entra: a few seconds). */
+  settleMilliseconds: 6_000,
   offerAgainAfterMilliseconds: 10_000,
 } as const;
 
@@ -155,7 +157,8 @@ export function createProvisioning(
   }
 
   return async (newcomers) => {
-    const open = newcomers.flatMap(({ group, users }) => inFives(group.id, users));
+    const settled = io.now() + ON_DEMAND.settleMilliseconds;
+    const open = newcomers.flatMap(({ group, users }) => inFives(group.id, users, settled));
     if (open.length === 0) return;
     const job = await orTrouble(findJob());
     if (isTrouble(job)) return warn(job);
@@ -168,11 +171,11 @@ export function createProvisioning(
   };
 }
 
-function inFives(groupId: string, users: readonly UserId[]): Offer[] {
+function inFives(groupId: string, users: readonly UserId[], notBeforeMilliseconds: number): Offer[] {
   const offers: Offer[] = [];
   for (let start = 0; start < users.length; start += ON_DEMAND.membersPerCall) {
     const five = users.slice(start, start + ON_DEMAND.membersPerCall);
-    offers.push({ groupId, users: five, notBeforeMilliseconds: 0 });
+    offers.push({ groupId, users: five, notBeforeMilliseconds });
   }
   return offers;
 }

@@ -38,7 +38,6 @@ export interface Scene {
   clock: FakeClock;
   tenant: Tenant;
   env: Record<string, unknown>;
-  /** Those who are at risk when the scene begins. */
   run(options?: RunOptions): Promise<Ended>;
   /** Runs in an isolate that remembers nothing. */
   coldRun(options?: RunOptions): Promise<Ended>;
@@ -55,10 +54,14 @@ export interface RunOptions {
   random?: () => number;
 }
 
-/** The rules that no test may break; call with `expectViolations` first where a test is about them. */
-export function scene(options: Partial<TenantOptions> & { env?: Record<string, unknown> } = {}): Scene {
-  const { env: settings = {}, ...tenantOptions } = options;
-  const clock = options.clock && 'run' in options.clock ? (options.clock as FakeClock) : fakeClock();
+type SceneOptions = Omit<TenantOptions, 'clock'> & { clock?: FakeClock; env?: Record<string, unknown> };
+
+/** A tenant nobody has used yet. The test fails if at its end the tenant has seen a violation. */
+export function scene({
+  env: settings = {},
+  clock = fakeClock(),
+  ...tenantOptions
+}: SceneOptions = {}): Scene {
   const tenant = createTenant({ random: seeded(7), ...tenantOptions, clock });
   onTestFinished(() => expect(tenant.violations).toEqual([]));
   const { tenantId, clientId, clientSecret } = tenant.ids;
@@ -69,12 +72,9 @@ export function scene(options: Partial<TenantOptions> & { env?: Record<string, u
     ...settings,
   };
   const warm: Memory = {};
-  let begun = false;
+  let runs = 0;
 
-  async function runWith(
-    memory: Memory,
-    { cron = EVERY_MINUTE, fetch = tenant.fetch, random = () => 0.5 }: RunOptions,
-  ) {
+  async function runWith(memory: Memory, { cron = EVERY_MINUTE, fetch, random = () => 0.5 }: RunOptions) {
     const lines: Line[] = [];
     const texts: string[] = [];
     const record = (severity: Line['severity']) => (text: string) => {
@@ -82,10 +82,11 @@ export function scene(options: Partial<TenantOptions> & { env?: Record<string, u
       lines.push({ severity, ...JSON.parse(text) });
     };
     const sink = { log: record('log'), warn: record('warn'), error: record('error') };
-    const io: Io = { fetch, now: clock.now, sleep: clock.sleep, random };
+    runs += 1;
+    const client = tenant.client(`run ${runs}`);
+    const io: Io = { fetch: fetch ?? client, now: clock.now, sleep: clock.sleep, random };
     // Runs are a minute apart: the cron of the whole world stands on the minute.
-    if (begun) await clock.advance(60_000 - (clock.now() % 60_000));
-    begun = true;
+    await clock.advance(60_000 - (clock.now() % 60_000));
     const start = clock.now();
     const sent = tenant.requests.length;
     let error: unknown;
