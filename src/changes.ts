@@ -5,7 +5,7 @@ import { type GroupStop, USERS_AT_ONCE } from './memberships';
 import { type Leave, RISK_LEVELS, type RiskLevel, type UserId } from './plan';
 import type { Run } from './reading';
 import type { Report } from './report';
-import { reasonOf, traceOf } from './trouble';
+import { people, reasonOf, traceOf } from './trouble';
 
 type Groups = ReadonlyMap<RiskLevel, Group>;
 type Joins = ReadonlyMap<RiskLevel, readonly UserId[]>;
@@ -117,7 +117,7 @@ export async function leaveAll(
 /** Who was added, or in a dry run would be. */
 export function reportJoins({ config, report }: Run, level: RiskLevel, users: readonly UserId[]): void {
   const done = config.dryRun ? 'Dry run: would add' : 'Added';
-  report.users(`${done} ${users.length} to ${groupName(level)}.`, 'added', users, { level });
+  report.users(`${done} ${people(users.length)} to ${groupName(level)}.`, 'added', users, { level });
 }
 
 /** Who was removed, or in a dry run would be: those that depart apart from those that move. */
@@ -129,7 +129,9 @@ export function reportLeaves({ config, report }: Run, level: RiskLevel, leaves: 
     ['now at risk at another level', here.filter(({ to }) => to !== undefined)],
   ] as const) {
     const users = some.map(({ user }) => user);
-    report.users(`${done} ${users.length} from ${groupName(level)}: ${why}.`, 'removed', users, { level });
+    report.users(`${done} ${people(users.length)} from ${groupName(level)}: ${why}.`, 'removed', users, {
+      level,
+    });
   }
 }
 

@@ -7,7 +7,7 @@ import { type Deadline, parseJson } from './http';
 import type { Io } from './io';
 import type { UserId } from './plan';
 import type { Report } from './report';
-import { reasonOf, traceOf } from './trouble';
+import { people, reasonOf, traceOf } from './trouble';
 
 /** learn.microsoft.com/graph/api/synchronization-synchronizationjob-provisionondemand and entra provision-on-demand. */
 const ON_DEMAND = {
@@ -165,7 +165,7 @@ export function createProvisioning(
     if (typeof job === 'string') return report.warn(job, undefined);
     const { done, left, skipped } = await offerAll(job, open);
     if (done > 0)
-      report.info(`Handed ${done} to Cloudflare by on-demand provisioning.`, { provisioned: done });
+      report.info(`Handed ${people(done)} to Cloudflare by on-demand provisioning.`, { provisioned: done });
     for (const [errorCode, count] of skipped) report.warn('provisioning-skipped', { errorCode, count });
     if (left > 0) report.warn('provisioning-left', { count: left });
   };

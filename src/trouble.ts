@@ -140,6 +140,7 @@ export function traceOf(error: unknown): GraphTrace {
   return error instanceof GraphError ? error.trace : {};
 }
 
-function people(count: number): string {
+/** A count with its noun. */
+export function people(count: number): string {
   return count === 1 ? '1 user' : `${count} users`;
 }
