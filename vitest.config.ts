@@ -1,7 +1,10 @@
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
+/** Random histories of one test run; `npm run test:long` plays many more. */
+const HISTORIES = { test: 300, long: 20_000 };
+
+export default defineConfig(({ mode }) => ({
   test: {
     projects: [
       {
@@ -16,7 +19,13 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'worker', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'] },
+        define: { __HISTORIES__: mode === 'long' ? HISTORIES.long : HISTORIES.test },
+        test: {
+          name: 'worker',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**'],
+          testTimeout: mode === 'long' ? 3_600_000 : 30_000,
+        },
       },
       {
         test: {
@@ -27,5 +36,16 @@ export default defineConfig({
         },
       },
     ],
+    coverage: {
+      provider: 'istanbul',
+      include: ['src/**'],
+      reporter: ['text'],
+      thresholds: {
+        lines: 95,
+        branches: 95,
+        'src/plan.ts': { lines: 100, branches: 100 },
+        'src/config.ts': { lines: 100, branches: 100 },
+      },
+    },
   },
-});
+}));

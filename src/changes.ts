@@ -7,6 +7,9 @@ import type { Run } from './reading';
 import type { Report } from './report';
 import { people, reasonOf, traceOf } from './trouble';
 
+/** What a group that refuses twenty at once will say to the next twenty as well (facts: groups-overview). */
+const LASTING_REFUSALS: ReadonlySet<number | undefined> = new Set([400, 403]);
+
 type Groups = ReadonlyMap<RiskLevel, Group>;
 type Joins = ReadonlyMap<RiskLevel, readonly UserId[]>;
 
@@ -14,6 +17,8 @@ type Joins = ReadonlyMap<RiskLevel, readonly UserId[]>;
 export interface Done {
   joined: Map<RiskLevel, UserId[]>;
   left: Leave[];
+  /** Levels whose group took nobody: that is reported, and nothing more is asked of the group in this run. */
+  stopped: Set<RiskLevel>;
 }
 
 /** Creates the groups that do not exist. Throws OutOfTime; anything else fails its level only. */
@@ -57,6 +62,7 @@ export async function joinAll(run: Run, groups: Groups, joins: Joins, done: Done
           },
         );
         if (stop === undefined) continue;
+        done.stopped.add(level);
         reportStop(run.report, level, stop);
         break;
       }
@@ -81,7 +87,7 @@ export async function leaveAll(
   try {
     let open = leaves.flatMap((leave) => {
       const group = groups.get(leave.level);
-      return group ? [{ ...leave, group }] : [];
+      return group && !done.stopped.has(leave.level) ? [{ ...leave, group }] : [];
     });
     while (open.length > 0) {
       const now = open.slice(0, USERS_AT_ONCE);
@@ -92,7 +98,7 @@ export async function leaveAll(
         if (outcome === 'left') left.push(leave);
         else if (outcome !== 'no member') {
           refused.push({ ...leave, trace: outcome.refused });
-          if (outcome.refused.status === 403) refusals.push(outcome.refused);
+          if (LASTING_REFUSALS.has(outcome.refused.status)) refusals.push(outcome.refused);
         }
       });
       const stopped = [...tried]

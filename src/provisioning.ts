@@ -18,6 +18,8 @@ const ON_DEMAND = {
   /** A call takes half a minute, so it is worth a moment until the new memberships are known (entra: a few seconds). */
   settleMilliseconds: 6_000,
   offerAgainAfterMilliseconds: 10_000,
+  /** Left of the run for the heartbeat and the last line. */
+  reserveMilliseconds: 5_000,
 } as const;
 
 /** Nothing left to do for Cloudflare (documented example of provisionOnDemand). */
@@ -76,6 +78,7 @@ export function createProvisioning(
   memory: ProvisioningMemory,
 ): Provision {
   const jobsPath = `/servicePrincipals/${servicePrincipalId}/synchronization/jobs`;
+  const leftMilliseconds = () => deadline.leftMilliseconds() - ON_DEMAND.reserveMilliseconds;
   const jobPath = (jobId: string) => `${jobsPath}/${encodeURIComponent(jobId)}`;
 
   /** The active job with a rule that maps groups; otherwise the key of what is missing. Throws as Graph does. */
@@ -106,7 +109,7 @@ export function createProvisioning(
       path: `${jobPath(jobId)}/provisionOnDemand`,
       body: { parameters: [{ ruleId, subjects }] },
       attempts: 1,
-      limitMilliseconds: ON_DEMAND.callLimitMilliseconds,
+      limitMilliseconds: Math.min(ON_DEMAND.callLimitMilliseconds, leftMilliseconds()),
     });
   }
 
@@ -128,7 +131,7 @@ export function createProvisioning(
       const free = (starts.at(-ON_DEMAND.callsPerWindow) ?? -Infinity) + ON_DEMAND.windowMilliseconds;
       const start = Math.max(io.now(), one.notBeforeMilliseconds, starts.at(-1) ?? 0, free);
       const pause = start - io.now();
-      if (ended || pause >= deadline.leftMilliseconds()) {
+      if (ended || pause >= leftMilliseconds()) {
         left += one.users.length;
         return;
       }
@@ -137,7 +140,8 @@ export function createProvisioning(
       const answer = await orTrouble(send(job, one));
       if (isTrouble(answer) || answer.status !== 200) {
         left += one.users.length;
-        if (!ended && !(answer instanceof OutOfTime)) warn(isTrouble(answer) ? answer : refusal(answer));
+        const timeIsUp = answer instanceof OutOfTime || leftMilliseconds() <= 0;
+        if (!ended && !timeIsUp) warn(isTrouble(answer) ? answer : refusal(answer));
         ended = true;
         memory.provisioning = undefined;
         return;

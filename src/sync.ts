@@ -39,7 +39,7 @@ export async function sync(run: Run): Promise<Outcome | undefined> {
   const { risk, members, missing } = state;
   const plan = planChanges(risk, members, run.config.exemptUserIds);
   const groups = new Map(state.groups);
-  const done: Done = { joined: new Map(), left: [] };
+  const done: Done = { joined: new Map(), left: [], stopped: new Set() };
 
   if (run.config.dryRun) await tellPlan(run, plan, missing, members);
   else {

@@ -197,6 +197,24 @@ describe('trouble ends provisioning for the run, as a warning, and never the syn
     expectInStep();
   });
 
+  it('leaves time for the heartbeat', async () => {
+    const { tenant, run, env, cloudflare, ids } = setUp();
+    env['HEARTBEAT_URL'] = 'https://beat.example/ping';
+    cloudflare.unassigned.add(ids.high);
+    addRisky(tenant, 'high', 60);
+    let beats = 0;
+    const ended = await run({
+      fetch: (url, init) => {
+        if (!url.startsWith('https://beat.example')) return tenant.fetch(url, init);
+        beats += 1;
+        return Promise.resolve(new Response());
+      },
+    });
+    expect(ended.ok).toBe(true);
+    expect(beats).toBe(1);
+    expect(ended.troubles).toEqual(['provisioning-left']);
+  });
+
   it.each([
     ['Failure', 'EntryExportFailed'],
     ['Skipped', 'DuplicateTargetEntries'],
