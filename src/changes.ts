@@ -1,7 +1,8 @@
 /** Carries a plan out and tells what became of it. */
 import { type Group, groupName } from './directory';
 import { type GraphTrace, isTrouble, OutOfTime, orTrouble } from './errors';
-import { type GroupStop, USERS_AT_ONCE } from './memberships';
+import { USERS_AT_ONCE } from './memberships';
+import type { GroupStop } from './outcomes';
 import { type Leave, RISK_LEVELS, type RiskLevel, type UserId } from './plan';
 import type { Run } from './reading';
 import type { Report } from './report';

@@ -1,10 +1,18 @@
 /** Who is in a group, and the only three requests that change it. */
 import * as v from 'valibot';
 import { type Group, ObjectId } from './directory';
-import { GraphError, type GraphTrace } from './errors';
+import { GraphError } from './errors';
 import { BATCH_PARTS, type Graph, type GraphAnswer, type GraphRequest } from './graph';
 import { type Deadline, wait } from './http';
 import type { Io } from './io';
+import {
+  type GroupStop,
+  isRefusal,
+  type JoinOutcome,
+  joinOutcome,
+  type LeaveOutcome,
+  leaveOutcome,
+} from './outcomes';
 import type { UserId } from './plan';
 
 /** learn: group-post-members (members@odata.bind) and json-batching have the same limit. */
@@ -13,18 +21,6 @@ const MEMBERS_PAGE = 999;
 /** A new group is tried again after this (learn: group-post-members, "a few seconds"), so long. */
 const YOUNG_GROUP_WAIT_MILLISECONDS = 2_000;
 const YOUNG_GROUP_PATIENCE_MILLISECONDS = 16_000;
-/** Only whether a 400 is worth reporting hangs on these words (observed; facts of the tests' stand-in tenant). */
-const ALREADY_SO = /already exist|references do not exist/i;
-
-/** `unknown`: Graph said 400, which does not tell whether he is a member now. `gone`: there is no such user. */
-export type JoinOutcome = 'joined' | 'unknown' | 'gone' | Refused;
-export type LeaveOutcome = 'left' | 'no member' | Refused;
-export interface Refused {
-  refused: GraphTrace;
-}
-/** Why no more is tried with this group in this run. */
-export type GroupStop = { why: 'group gone' } | { why: 'all refused'; trace: GraphTrace };
-
 export interface Memberships {
   /** The users among the direct members. Throws as Graph does; GraphError also when any entry is unusable. */
   read(group: Group): Promise<ReadonlySet<UserId>>;
@@ -178,21 +174,6 @@ function removal(groupId: string, user: UserId): GraphRequest {
   if (!v.is(ObjectId, groupId) || !v.is(ObjectId, user))
     throw new TypeError('not the ids of a group and a user');
   return { method: 'DELETE', path: `/groups/${groupId}/members/${user}/$ref` };
-}
-
-function isRefusal({ status, message }: GraphAnswer): boolean {
-  return status === 403 || (status === 400 && !ALREADY_SO.test(message));
-}
-
-function joinOutcome(answer: GraphAnswer | undefined, groupIsThere: boolean): JoinOutcome {
-  if (answer?.status === 404 && groupIsThere) return 'gone';
-  return answer?.status === 400 && !isRefusal(answer) ? 'unknown' : { refused: answer?.trace ?? {} };
-}
-
-function leaveOutcome(answer: GraphAnswer | undefined): LeaveOutcome {
-  if (answer?.status === 204) return 'left';
-  const notAMember = answer?.status === 404 || (answer?.status === 400 && !isRefusal(answer));
-  return notAMember ? 'no member' : { refused: answer?.trace ?? {} };
 }
 
 /** A request that ended badly, as a value; whatever ends the run is still thrown. */
