@@ -140,7 +140,7 @@ function base64Url(bytes: Uint8Array): string {
 }
 
 function withLineEnds(text: string): string {
-  return text.replaceAll('\\n', '\n');
+  return text.replace(/(\\r)?\\n/g, '\n');
 }
 
 function day(milliseconds: number): string {

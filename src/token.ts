@@ -95,7 +95,9 @@ function clientAuthentication(credential: Credential, audience: string, io: Io):
     [oauth.modifyAssertion](header, payload) {
       const now = Math.floor(io.now() / 1_000);
       Object.assign(header, { typ: 'JWT', 'x5t#S256': credential.thumbprint });
-      Object.assign(payload, { aud: audience, nbf: now, iat: now, exp: now + ASSERTION_LIFETIME_SECONDS });
+      const times = { nbf: now, iat: now, exp: now + ASSERTION_LIFETIME_SECONDS };
+      // Entra asks for a GUID; the library's own `jti` is none.
+      Object.assign(payload, { aud: audience, jti: crypto.randomUUID(), ...times });
     },
   });
 }

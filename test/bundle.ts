@@ -8,6 +8,9 @@ import type { Tenant } from './tenant/tenant';
 export const WRANGLER_TOML = 'wrangler.toml';
 export const BUNDLE = 'dist/index.js';
 const TAIL_LIMIT_MILLISECONDS = 10_000;
+/** Headers that workerd adds, and those that no longer hold once a body has been read. */
+const OF_THE_RUNTIME = ['host', 'cf-worker'];
+const OF_THE_TRANSFER = ['content-encoding', 'content-length', 'transfer-encoding'];
 
 export interface BundleOptions {
   env: Readonly<Record<string, string>>;
@@ -71,13 +74,14 @@ export async function startBundle({ env, fetch }: BundleOptions): Promise<Bundle
         bindings: env,
         tails: ['tail'],
         outboundService: async (request) => {
-          const { method, headers, url } = request;
+          const { method, url } = request;
+          const headers = without(OF_THE_RUNTIME, request.headers);
           const body = method === 'GET' ? {} : { body: await request.text() };
-          const response = await fetch(url, { method, headers: [...headers], redirect: 'manual', ...body });
+          const response = await fetch(url, { method, headers, redirect: 'manual', ...body });
           const text = await response.text();
           return new MiniflareResponse(text === '' ? null : text, {
             status: response.status,
-            headers: [...response.headers],
+            headers: without(OF_THE_TRANSFER, response.headers),
           });
         },
       },
@@ -117,6 +121,9 @@ export const settingsFor = ({ ids }: Tenant): Record<string, string> => ({
   AZURE_AD_CLIENT_ID: ids.clientId,
   AZURE_AD_CLIENT_SECRET: ids.clientSecret,
 });
+
+const without = (names: readonly string[], headers: Iterable<[string, string]>): [string, string][] =>
+  [...headers].filter(([name]) => !names.includes(name.toLowerCase()));
 
 function readTrace(json: string): Trace {
   // The tail Worker above is the only one that writes it.

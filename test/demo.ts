@@ -1,29 +1,19 @@
 /** `npm run demo`: the Worker as it would be deployed, in workerd, against a stand-in tenant, a minute at a time. */
 
 import { type Bundle, settingsFor, startBundle } from './bundle';
+import { MINUTE_MILLISECONDS, skippingClock } from './skipping-clock';
 import { SCENES, type Scene } from './story';
-import { groupTable, inkFor, LEVELS, type Standing } from './table';
+import { cloudflareTable, groupTable, inkFor, LEVELS, type Standing } from './table';
 import { prettyTail } from './tail';
-import { type Clock, realClock } from './tenant/clock';
-import { GROUP_NAMES } from './tenant/names';
+import { GROUP_NAMES, type Level } from './tenant/names';
+import type { Provisioning } from './tenant/provisioning';
 import { createTenant, type RecordedRequest, type Tenant } from './tenant/tenant';
 
-const MINUTE_MILLISECONDS = 60_000;
 const LATENCY_MILLISECONDS = 30;
+/** Shorter than in Entra, where a call takes up to half a minute. */
+const ON_DEMAND_MILLISECONDS = 500;
 const LINE_WIDTH = 100;
 const ink = inkFor(process.stdout);
-
-/** The real clock, that minutes can be skipped on: nobody waits for them. */
-function skippingClock(): Clock & { skip(milliseconds: number): void } {
-  let skipped = 0;
-  return {
-    ...realClock,
-    now: () => realClock.now() + skipped,
-    skip: (milliseconds) => {
-      skipped += milliseconds;
-    },
-  };
-}
 
 /** Who was seen under which id, those deleted since included. */
 function standing(tenant: Tenant, names: Map<string, string>): Standing {
@@ -37,15 +27,24 @@ function standing(tenant: Tenant, names: Map<string, string>): Standing {
   };
 }
 
+/** Whom Cloudflare knows to be in which group. */
+function arrivals(tenant: Tenant, cloudflare: Provisioning, names: Map<string, string>): Standing {
+  const at = (level: Level) => {
+    const id = tenant.groupsNamed(GROUP_NAMES[level])[0]?.id ?? '';
+    return cloudflare.arrived(id).map((user) => names.get(user) ?? user);
+  };
+  return { high: at('high'), medium: at('medium'), low: at('low') };
+}
+
 /** What is not as it must be after a run; nothing if all is well. */
-function faults(tenant: Tenant, outcome: string): string[] {
+function faults(tenant: Tenant, outcome: string, violations: readonly string[]): string[] {
   const wrong = LEVELS.filter(
     (level) => tenant.members(GROUP_NAMES[level]).join() !== tenant.atRisk(level).join(),
   );
   return [
     ...wrong.map((level) => `${GROUP_NAMES[level]} does not hold who is at risk at that level`),
     ...(outcome === 'ok' ? [] : [`the run ended with ${outcome}`]),
-    ...tenant.violations,
+    ...violations,
   ];
 }
 
@@ -70,19 +69,31 @@ async function play(scenes: readonly Scene[]): Promise<number> {
   const clock = skippingClock();
   const start = Math.floor(clock.now() / MINUTE_MILLISECONDS) * MINUTE_MILLISECONDS;
   const tenant = createTenant({ clock, latencyMs: LATENCY_MILLISECONDS });
-  const bundle: Bundle = await startBundle({ env: settingsFor(tenant), fetch: tenant.fetch });
+  const cloudflare = tenant.addProvisioning({ delayMs: ON_DEMAND_MILLISECONDS });
+  const env = settingsFor(tenant);
+  let bundle: Bundle = await startBundle({ env, fetch: tenant.fetch });
   const names = new Map<string, string>();
   let before = standing(tenant, names);
   let failed = 0;
   try {
-    for (const [minute, { title, story, happens }] of scenes.entries()) {
+    for (const [minute, { title, story, happens, onDemand }] of scenes.entries()) {
       if (minute > 0) clock.skip(MINUTE_MILLISECONDS);
       happens(tenant);
+      if (onDemand) {
+        await bundle.dispose();
+        const settings = { ...env, SCIM_SERVICE_PRINCIPAL_ID: cloudflare.servicePrincipalId };
+        bundle = await startBundle({ env: settings, fetch: tenant.fetch });
+      }
       standing(tenant, names);
       tenant.forgetRequests();
+      const violationsBefore = tenant.violations.length;
       const result = await bundle.run({ scheduledTime: new Date(start + minute * MINUTE_MILLISECONDS) });
       const now = standing(tenant, names);
-      const wrong = faults(tenant, result.outcome);
+      const wrong = faults(tenant, result.outcome, tenant.violations.slice(violationsBefore));
+      const arrived = arrivals(tenant, cloudflare, names);
+      const newcomers = now.high.filter((name) => !before.high.includes(name));
+      if (onDemand && !newcomers.every((name) => arrived.high.includes(name)))
+        wrong.push('a newcomer at high risk has not arrived at Cloudflare');
       failed += wrong.length;
       console.log(
         [
@@ -93,6 +104,7 @@ async function play(scenes: readonly Scene[]): Promise<number> {
           prettyTail(result),
           '',
           groupTable(before, now, ink),
+          ...(onDemand ? ['', cloudflareTable(now, arrived, ink)] : []),
           '',
           ink.faint(countRequests(tenant.requests)),
           ...(wrong.length === 0

@@ -8,6 +8,8 @@ export interface Scene {
   story: string;
   /** What happens in the tenant before the Worker's next run. */
   happens(tenant: Tenant): void;
+  /** With on-demand provisioning turned on, and a look at who has arrived at Cloudflare. */
+  onDemand?: true;
 }
 
 const PEOPLE = 40;
@@ -34,8 +36,9 @@ export const SCENES: readonly Scene[] = [
   },
   {
     title: 'Nothing to do',
-    story: 'Nobody is more or less at risk than a minute ago. The Worker reads, and writes nothing.',
-    happens() {},
+    story:
+      'Nobody is more or less at risk than a minute ago. The Worker reads, and writes nothing. Meanwhile Entra runs the regular cycle of its provisioning, which takes the groups to Cloudflare about every 40 minutes.',
+    happens: (tenant) => tenant.provisioningCycle(),
   },
   {
     title: 'A risk rises',
@@ -62,13 +65,23 @@ export const SCENES: readonly Scene[] = [
   {
     title: 'Graph throttles',
     story:
-      'Imani Brandt is found at medium risk, while Microsoft Graph has too much to do: it answers 429 to the reading, and 429 with Retry-After: 2 to the adding. The Worker waits as it is told, and ends well. By now Identity Protection knows that Vera is gone.',
+      'Imani Brandt is found at medium risk, while Microsoft Graph has too much to do: it answers 429 to the reading, and 429 with Retry-After: 1 to the adding. The Worker waits as it is told, and ends well. By now Identity Protection knows that Vera is gone.',
     happens(tenant) {
       tenant.deleteUser(VERA.id, { riskEntry: 'deleted' });
       tenant.setRisk(idOf(tenant, 'Imani Brandt'), 'medium');
       tenant.fault({ on: /^GET \/identityProtection\/riskyUsers/, times: 1, give: throttled() });
-      tenant.fault({ on: /^PATCH \/groups\//, times: 1, give: throttled('2') });
+      tenant.fault({ on: /^PATCH \/groups\//, times: 1, give: throttled('1') });
     },
+  },
+  {
+    title: 'On-demand provisioning',
+    story:
+      'Whoever joined his first group since minute 2 still waits for the regular cycle, and browses as before until then. Now SCIM_SERVICE_PRINCIPAL_ID is set: the Worker hands newcomers to Cloudflare itself. Mei Osei rises to high risk, and is isolated in the same minute.',
+    happens(tenant) {
+      tenant.permissions = [...tenant.permissions, 'Synchronization.ReadWrite.All'];
+      tenant.setRisk(idOf(tenant, 'Mei Osei'), 'high');
+    },
+    onDemand: true,
   },
 ];
 

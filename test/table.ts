@@ -31,13 +31,26 @@ export function inkFor(stream: NodeJS.WriteStream): Ink {
 }
 
 export function groupTable(before: Standing, now: Standing, ink: Ink): string {
+  return table('Members', (level) => memberLines(before[level], now[level], ink), ink);
+}
+
+/** Who of the members is isolated at Cloudflare, by this group or an earlier one, and who waits for Entra's regular provisioning cycle. */
+export function cloudflareTable(now: Standing, arrived: Standing, ink: Ink): string {
+  const line = (name: string) =>
+    LEVELS.some((level) => arrived[level].includes(name))
+      ? ink.added(`  ${name}: isolated`)
+      : `  ${name}: waits for the regular cycle`;
+  return table('At Cloudflare', (level) => [...now[level]].sort().map(line), ink);
+}
+
+function table(heading: string, linesOf: (level: Level) => readonly string[], ink: Ink): string {
   const width = Math.max(...LEVELS.map((level) => GROUP_NAMES[level].length)) + 3;
   const rows = LEVELS.flatMap((level) => {
-    const people = memberLines(before[level], now[level], ink);
+    const people = linesOf(level);
     const names = [GROUP_NAMES[level], ...people.slice(1).map(() => '')];
     return people.map((person, index) => (names[index] ?? '').padEnd(width) + person);
   });
-  return [ink.strong(`${'Group'.padEnd(width)}  Members`), ...rows].join('\n');
+  return [ink.strong(`${'Group'.padEnd(width)}  ${heading}`), ...rows].join('\n');
 }
 
 function memberLines(before: readonly string[], now: readonly string[], ink: Ink): string[] {
