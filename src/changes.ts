@@ -22,24 +22,27 @@ export interface Done {
   stopped: Set<RiskLevel>;
 }
 
-/** Creates the groups that do not exist. Throws OutOfTime; anything else fails its level only. */
+/** Creates the groups that do not exist, side by side. Throws OutOfTime; anything else fails its level only. */
 export async function createGroups(
   { directory, report }: Run,
   levels: readonly RiskLevel[],
 ): Promise<Groups> {
+  const missing = RISK_LEVELS.filter((level) => levels.includes(level));
+  const results = await Promise.all(missing.map((level) => orTrouble(directory.createGroup(level))));
   const created = new Map<RiskLevel, Group>();
-  for (const level of RISK_LEVELS.filter((one) => levels.includes(one))) {
+  for (const [index, level] of missing.entries()) {
     const group = groupName(level);
-    const result = await orTrouble(directory.createGroup(level));
-    if (result instanceof OutOfTime) throw result;
+    const result = results[index];
+    if (result === undefined || result instanceof OutOfTime) continue;
+    const trace = traceOf(result);
     if (!isTrouble(result)) {
       created.set(level, result);
       report.warn('group-created', { group, id: result.id }, { level, id: result.id });
-    } else if (traceOf(result).status === 403)
-      report.fail('group-create-refused', { group }, { level, ...traceOf(result) });
-    else
-      report.fail('group-create-failed', { group, reason: reasonOf(result) }, { level, ...traceOf(result) });
+    } else if (trace.status === 403) report.fail('group-create-refused', { group }, { level, ...trace });
+    else report.fail('group-create-failed', { group, reason: reasonOf(result) }, { level, ...trace });
   }
+  const outOfTime = results.find((result) => result instanceof OutOfTime);
+  if (outOfTime) throw outOfTime;
   return created;
 }
 

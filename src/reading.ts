@@ -68,7 +68,12 @@ async function readGroups({ directory, memberships, report }: Run): Promise<Omit
       }
       const users = await orTrouble(memberships.read(finding.group));
       if (isTrouble(users)) {
-        report.fail('group-unread', { group, reason: reasonOf(users) }, { level, ...traceOf(users) });
+        const trace = traceOf(users);
+        report.fail(
+          'group-unread',
+          { group, reason: reasonOf(users), status: trace.status },
+          { level, ...trace },
+        );
         return;
       }
       groups.set(level, finding.group);

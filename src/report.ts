@@ -4,8 +4,8 @@ import type { Io } from './io';
 import { TROUBLES, type TroubleDetails, type TroubleKey } from './trouble';
 
 const IDS_PER_LINE = 100;
-/** Workers keep 256 KB of log for a run (developers.cloudflare.com/workers/platform/limits); the rest is for errors. */
-const ID_LINES_BYTES = 180_000;
+/** Workers keep 256 KB of log for a run (developers.cloudflare.com/workers/platform/limits). */
+const ID_LINES_BYTES = { log: 140_000, warn: 25_000, error: 40_000 };
 const HEARTBEAT_LIMIT_MILLISECONDS = 5_000;
 
 type Severity = 'log' | 'warn' | 'error';
@@ -38,7 +38,7 @@ export interface Report {
 
 export function createReport(sink: Sink): Report {
   const failures: TroubleKey[] = [];
-  let idBytesLeft = ID_LINES_BYTES;
+  const idBytesLeft = { ...ID_LINES_BYTES };
 
   function line(severity: Severity, message: string, fields: Fields): void {
     sink[severity](JSON.stringify({ message, ...fields }));
@@ -53,8 +53,8 @@ export function createReport(sink: Sink): Report {
   ): void {
     for (let start = 0; start < ids.length; start += IDS_PER_LINE) {
       const some = ids.slice(start, start + IDS_PER_LINE);
-      idBytesLeft -= JSON.stringify(some).length + message.length;
-      if (idBytesLeft < 0) {
+      idBytesLeft[severity] -= JSON.stringify(some).length + message.length;
+      if (idBytesLeft[severity] < 0) {
         line(severity, message, {
           ...fields,
           idsNotShown: ids.length - start,

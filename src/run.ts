@@ -64,7 +64,7 @@ export async function run(
     else if (error instanceof SignInError) report.fail('sign-in', error);
     else report.fail('unexpected', { reason: reasonOf(error) });
   }
-  const failures = report.failures();
+  const failures = [...new Set(report.failures())];
   if (failures.length > 0) {
     throw new RunFailed(`${failures.join(', ')}: the error lines above say what to do`, { cause });
   }

@@ -5,6 +5,7 @@ import { RISK_LEVELS, type UserId } from './plan';
 const DEFAULT_MAX_REMOVALS = 50;
 const DEADLINE_SECONDS = { default: 50, least: 5, most: 840, mostEveryMinute: 55 } as const;
 const EVERY_MINUTE = '* * * * *';
+const EVERY_MINUTE_SPELT = [EVERY_MINUTE, '*/1 * * * *'];
 
 const OBJECT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
@@ -54,10 +55,11 @@ const exemptUserIds = v.pipe(
 
 /** The settings of a run that `cron` started, given as text where they are set. A fault is the end of a sentence that begins with the name. */
 export function settingsSchema(cron: string) {
-  const most = cron === EVERY_MINUTE ? DEADLINE_SECONDS.mostEveryMinute : DEADLINE_SECONDS.most;
+  const everyMinute = EVERY_MINUTE_SPELT.includes(cron);
+  const most = everyMinute ? DEADLINE_SECONDS.mostEveryMinute : DEADLINE_SECONDS.most;
   const deadlineFault =
     `must be a whole number of seconds from ${DEADLINE_SECONDS.least} to ${most}` +
-    (cron === EVERY_MINUTE
+    (everyMinute
       ? `; more (up to ${DEADLINE_SECONDS.most}) needs a cron slower than "${EVERY_MINUTE}".`
       : '.');
   return v.object({

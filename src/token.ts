@@ -42,7 +42,8 @@ export function createTokenSource(config: Config, http: Http, io: Io, memory: To
     const { access_token: value, expires_in } = await requestToken(config, http, io).catch((cause) => {
       throw cause instanceof Unanswered ? new SignInError(undefined, [], { cause }) : cause;
     });
-    memory.token = { value, renewAfterMilliseconds: io.now() + (expires_in - TOKEN_MARGIN_SECONDS) * 1_000 };
+    const usableSeconds = expires_in - Math.min(TOKEN_MARGIN_SECONDS, expires_in / 2);
+    memory.token = { value, renewAfterMilliseconds: io.now() + usableSeconds * 1_000 };
     return value;
   }
 

@@ -16,6 +16,7 @@ const SIGN_IN_REMEDIES: Readonly<Record<number, string>> = {
     'AZURE_AD_CLIENT_SECRET has expired. Make a new client secret in the app registration, then: npx wrangler secret put AZURE_AD_CLIENT_SECRET',
   90002: 'AZURE_AD_TENANT_ID names no tenant of this cloud. Correct it, or AZURE_AD_CLOUD, in wrangler.toml.',
   900023: 'AZURE_AD_TENANT_ID is neither a directory id nor a verified domain. Correct it in wrangler.toml.',
+  70011: 'The scope is not one of this cloud. Correct AZURE_AD_CLOUD in wrangler.toml.',
   700016:
     'AZURE_AD_CLIENT_ID names no application of the tenant AZURE_AD_TENANT_ID. Correct one of them in wrangler.toml.',
   7000229:
@@ -39,9 +40,9 @@ const sentences = {
     const known = aadsts.find((number) => number in SIGN_IN_REMEDIES);
     const numbers = aadsts.map((number) => `AADSTS${number}`).join(', ');
     if (status === undefined || status === 429 || status >= 500) {
-      return `The sign-in of Entra is in trouble (${status ?? 'no answer'}), so nothing was written. The next run tries again.`;
+      return `The sign-in of Entra is in trouble (${status ?? 'no answer'}), so the run ended. The next one tries again.`;
     }
-    return `Entra refuses to sign the Worker in (${numbers || `status ${status}`}), so nothing was written. ${
+    return `Entra refuses to sign the Worker in (${numbers || `status ${status}`}), so the run ended. ${
       (known !== undefined && SIGN_IN_REMEDIES[known]) ||
       'Check AZURE_AD_TENANT_ID, AZURE_AD_CLIENT_ID and the client secret or certificate; look the number up at https://login.microsoftonline.com/error.'
     }`;
@@ -61,8 +62,14 @@ const sentences = {
     `The groups could not be looked up (${reason}), so nothing was written. The next run tries again.`,
   'group-unfit': ({ group, reason }: ByGroup & { reason: string }) =>
     `The group ${group} cannot be used: ${reason}. Rename or delete it, and the Worker creates one; or pin another with GROUP_IDS. The other levels go on.`,
-  'group-unread': ({ group, reason }: ByGroup & { reason: string }) =>
-    `The members of ${group} could not be read (${reason}), so this level is left alone; the other levels go on. If it is 403, grant GroupMember.ReadWrite.All; if 404, the group is gone: correct GROUP_IDS.`,
+  'group-unread': ({ group, reason, status }: ByGroup & { reason: string; status: number | undefined }) => {
+    const remedies: Readonly<Record<number, string>> = {
+      403: 'Grant the application permission GroupMember.ReadWrite.All with admin consent.',
+      404: 'The group is gone: correct GROUP_IDS if it is pinned; a deleted one is made again within ten minutes.',
+    };
+    const remedy = remedies[status ?? 0] ?? 'The next run tries again.';
+    return `The members of ${group} could not be read (${reason}), so this level is left alone and the others go on. ${remedy}`;
+  },
   'group-create-refused': ({ group }: ByGroup) =>
     `Graph refuses to create the group ${group}. Grant the application permission Group.Create with admin consent, or create the three groups by hand and pin them with GROUP_IDS.`,
   'group-create-failed': ({ group, reason }: ByGroup & { reason: string }) =>
@@ -108,7 +115,7 @@ const sentences = {
   'second-reading-differs': ({ count }: Count) =>
     `${people(count)} missing from the first reading of the risky users were in the second, so they stay in isolation. If this goes on, look at https://admin.microsoft.com > Health.`,
   'certificate-expires': ({ days }: { days: number }) =>
-    `AZURE_AD_CLIENT_CERTIFICATE expires in ${days} days. Make a new pair, upload the certificate to the app registration, and set both secrets: openssl req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out certificate.pem -days 365 -subj "/CN=risky-users"`,
+    `AZURE_AD_CLIENT_CERTIFICATE expires in less than ${days + 1} days. Make a new pair, upload the certificate to the app registration, and set both secrets: openssl req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out certificate.pem -days 365 -subj "/CN=risky-users"`,
   'provisioning-refused': () =>
     'Graph refuses on-demand provisioning, so newcomers wait for the regular cycle. Grant the application permission Synchronization.ReadWrite.All with admin consent (or Application.ReadWrite.OwnedBy, if this application owns the enterprise application), or leave SCIM_SERVICE_PRINCIPAL_ID empty.',
   'provisioning-no-job': () =>

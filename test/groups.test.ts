@@ -154,7 +154,7 @@ describe('a created group', () => {
     ['429 with Retry-After', faults.throttled('3')],
     ['503 with Retry-After', faults.status(503, { headers: { 'Retry-After': '2' } })],
   ])('answered with %s did not happen, and is asked for again in the same run', async (_, give) => {
-    const { tenant, run, expectInStep } = scene();
+    const { tenant, run, expectInStep } = scene({ latencyMs: 20 });
     tenant.fault({ on: /^POST \/groups$/, times: 1, give });
     addRisky(tenant, 'high', 1);
     expect((await run()).ok).toBe(true);

@@ -101,8 +101,8 @@ describe('I9 dry run', () => {
       `Dry run: would create the group ${NAMES.high}.`,
       `Dry run: would create the group ${NAMES.medium}.`,
       `Dry run: would create the group ${NAMES.low}.`,
-      `Dry run: would add 3 to ${NAMES.high}.`,
-      `Dry run: would add 2 to ${NAMES.low}.`,
+      `Dry run: would add 3 users to ${NAMES.high}.`,
+      `Dry run: would add 2 users to ${NAMES.low}.`,
       'Dry run: nothing was written. At risk: 3 high, 0 medium, 2 low.',
     ]);
     expect(told(ended.lines)).toEqual({

@@ -59,7 +59,13 @@ export function createSignIn(registration: Registration, world: World): SignIn {
         `The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope ${scope} is not valid.`,
       );
     await checkCredential(form);
-    const token = `eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.${btoa(`${world.hosts.graph} ${world.newId()}`).replaceAll('=', '')}.${world.newId()}`;
+    // entra: access-token-claims-reference.md. Microsoft asks clients not to read it; only the preview does, as a hint.
+    const claims = { aud: `https://${world.hosts.graph}`, jti: world.newId(), roles: world.permissions };
+    const payload = btoa(JSON.stringify(claims))
+      .replaceAll('+', '-')
+      .replaceAll('/', '_')
+      .replaceAll('=', '');
+    const token = `eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.${payload}.${world.newId()}`;
     expiries.set(token, world.clock.now() + world.tokenSeconds * 1000);
     const life = world.tokenSeconds;
     return ok({ token_type: 'Bearer', expires_in: life, ext_expires_in: life, access_token: token });
