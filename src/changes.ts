@@ -1,15 +1,12 @@
 /** Carries a plan out and tells what became of it. */
 import { type Group, groupName } from './directory';
 import { type GraphTrace, isTrouble, OutOfTime, orTrouble } from './errors';
-import { USERS_AT_ONCE } from './memberships';
+import { USERS_AT_ONCE } from './joining';
 import type { GroupStop } from './outcomes';
 import { type Leave, RISK_LEVELS, type RiskLevel, type UserId } from './plan';
 import type { Run } from './reading';
 import type { Report } from './report';
 import { people, reasonOf, traceOf } from './trouble';
-
-/** What a group that refuses twenty at once will say to the next twenty as well (facts: groups-overview). */
-const LASTING_REFUSALS: ReadonlySet<number | undefined> = new Set([400, 403]);
 
 type Groups = ReadonlyMap<RiskLevel, Group>;
 type Joins = ReadonlyMap<RiskLevel, readonly UserId[]>;
@@ -22,7 +19,7 @@ export interface Done {
   stopped: Set<RiskLevel>;
 }
 
-/** Creates the groups that do not exist, side by side. Throws OutOfTime; anything else fails its level only. */
+/** Creates the groups that do not exist, side by side. What fails, fails its level only; throws when the runtime refuses. */
 export async function createGroups(
   { directory, report }: Run,
   levels: readonly RiskLevel[],
@@ -33,7 +30,7 @@ export async function createGroups(
   for (const [index, level] of missing.entries()) {
     const group = groupName(level);
     const result = results[index];
-    if (result === undefined || result instanceof OutOfTime) continue;
+    if (result === undefined || isOutOfRequests(result)) continue;
     const trace = traceOf(result);
     if (!isTrouble(result)) {
       created.set(level, result);
@@ -41,9 +38,13 @@ export async function createGroups(
     } else if (trace.status === 403) report.fail('group-create-refused', { group }, { level, ...trace });
     else report.fail('group-create-failed', { group, reason: reasonOf(result) }, { level, ...trace });
   }
-  const outOfTime = results.find((result) => result instanceof OutOfTime);
-  if (outOfTime) throw outOfTime;
+  const outOfRequests = results.find(isOutOfRequests);
+  if (outOfRequests) throw outOfRequests;
   return created;
+}
+
+function isOutOfRequests(result: unknown): result is OutOfTime {
+  return result instanceof OutOfTime && result.limit === 'requests';
 }
 
 /** All joins, high first, one request at a time. Throws OutOfTime, SignInError. */
@@ -66,8 +67,13 @@ export async function joinAll(run: Run, groups: Groups, joins: Joins, done: Done
           },
         );
         if (stop === undefined) continue;
-        done.stopped.add(level);
-        reportStop(run.report, level, stop);
+        if (stop.why === 'trouble') {
+          const { trace = {} } = refused.at(-1) ?? {};
+          for (const user of users.slice(start + USERS_AT_ONCE)) refused.push({ user, trace });
+        } else {
+          done.stopped.add(level);
+          reportStop(run.report, level, stop);
+        }
         break;
       }
     } finally {
@@ -102,13 +108,18 @@ export async function leaveAll(
         if (outcome === 'left') left.push(leave);
         else if (outcome !== 'no member') {
           refused.push({ ...leave, trace: outcome.refused });
-          if (LASTING_REFUSALS.has(outcome.refused.status)) refusals.push(outcome.refused);
+          if (outcome.refused.status === 403 || outcome.refused.status === 400)
+            refusals.push(outcome.refused);
         }
       });
-      const stopped = [...tried]
-        .filter(([, { count, refusals }]) => refusals.length === count)
-        .map(([level]) => level);
-      open = open.slice(USERS_AT_ONCE).filter(({ level }) => !stopped.includes(level));
+      const next: typeof open = [];
+      for (const leave of open.slice(USERS_AT_ONCE)) {
+        const { count, refusals } = tried.get(leave.level) ?? { count: 0, refusals: [] };
+        const trace = count > 0 && refusals.length === count ? refusals[0] : undefined;
+        if (trace === undefined) next.push(leave);
+        else refused.push({ ...leave, trace });
+      }
+      open = next;
     }
   } finally {
     done.left.push(...left);
@@ -145,7 +156,7 @@ export function reportLeaves({ config, report }: Run, level: RiskLevel, leaves: 
   }
 }
 
-function reportStop(report: Report, level: RiskLevel, stop: GroupStop): void {
+function reportStop(report: Report, level: RiskLevel, stop: Exclude<GroupStop, { why: 'trouble' }>): void {
   const group = groupName(level);
   if (stop.why === 'group gone') report.fail('group-gone', { group }, { level });
   else

@@ -3,21 +3,9 @@ import * as v from 'valibot';
 import { type CertificateCredential, type CertificateMemory, readCertificate } from './certificate';
 import { SettingsError } from './errors';
 import type { RiskLevel, UserId } from './plan';
-import { SETTING_NAMES, settingsSchema } from './settings';
-
-/** Hosts of learn.microsoft.com/graph/deployments. China is missing: it has no riskyUsers (learn: riskyuser-list). */
-const CLOUDS = {
-  global: { loginOrigin: 'https://login.microsoftonline.com', graphOrigin: 'https://graph.microsoft.com' },
-  usgov: { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://graph.microsoft.us' },
-  dod: { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://dod-graph.microsoft.us' },
-} as const;
+import { type Cloud, SETTING_NAMES, settingsSchema } from './settings';
 
 const PLACEHOLDER = /^<[^<>]*>$/;
-
-export interface Cloud {
-  loginOrigin: string;
-  graphOrigin: string;
-}
 
 export type Credential = { kind: 'secret'; secret: string } | CertificateCredential;
 
@@ -57,7 +45,7 @@ export async function readConfig(
     tenantId: settings.AZURE_AD_TENANT_ID,
     clientId: settings.AZURE_AD_CLIENT_ID,
     credential,
-    cloud: CLOUDS[settings.AZURE_AD_CLOUD],
+    cloud: settings.AZURE_AD_CLOUD,
     groupIds: settings.GROUP_IDS,
     dryRun: settings.DRY_RUN,
     maxRemovals: settings.MAX_REMOVALS,

@@ -59,10 +59,10 @@ const GroupEntry = v.object({
   id: ObjectId,
   displayName: v.string(),
   createdDateTime: v.nullish(v.string()),
-  securityEnabled: v.nullish(v.boolean()),
-  mailEnabled: v.nullish(v.boolean()),
+  securityEnabled: v.optional(v.unknown()),
+  mailEnabled: v.optional(v.unknown()),
   groupTypes: v.nullish(v.array(v.string())),
-  onPremisesSyncEnabled: v.nullish(v.boolean()),
+  onPremisesSyncEnabled: v.optional(v.unknown()),
 });
 type GroupEntry = v.InferOutput<typeof GroupEntry>;
 const CreatedGroup = v.object({ id: ObjectId });

@@ -48,17 +48,20 @@ export class GraphError extends Error {
   }
 }
 
-/** The run may do no more: its time is up, or the runtime refuses further requests. */
+/** The run may do no more: its time is up or would be, or the runtime refuses further requests. */
 export class OutOfTime extends Error {
   override readonly name = 'OutOfTime';
   readonly limit: 'deadline' | 'requests';
+  /** Graph asks for a longer wait than the run has left. */
+  readonly throttled: boolean;
 
-  constructor(limit: 'deadline' | 'requests', options?: ErrorOptions) {
+  constructor(limit: 'deadline' | 'requests', options: ErrorOptions & { throttled?: boolean } = {}) {
     super(
       limit === 'deadline' ? 'the deadline of the run is reached' : 'the runtime refuses further requests',
       options,
     );
     this.limit = limit;
+    this.throttled = options.throttled ?? false;
   }
 }
 
@@ -80,6 +83,16 @@ export async function orTrouble<Result>(promise: Promise<Result>): Promise<Resul
     return await promise;
   } catch (error) {
     if (isTrouble(error)) return error;
+    throw error;
+  }
+}
+
+/** A request that ended badly, as a value; whatever ends the run is still thrown. */
+export async function orGraphError<Result>(promise: Promise<Result>): Promise<Result | GraphError> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof GraphError) return error;
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import {
   type HttpAnswer,
   type HttpOptions,
   parseJson,
+  shareOf,
   Unanswered,
   wait,
 } from './http';
@@ -40,11 +41,12 @@ export interface Graph {
   readAll<Item>(path: string, item: v.GenericSchema<unknown, Item>, options?: HttpOptions): Promise<Item[]>;
   /**
    * Sends at most 20 requests as one and each part again as RETRY says. `settled` is told of each part as soon as
-   * its answer is final, undefined if none came, so that nothing is forgotten when this throws as `send`.
+   * its answer is final, undefined if none came, so that nothing is forgotten when this throws as `send`. `share` as in HttpOptions.
    */
   batch(
     parts: readonly GraphRequest[],
     settled: (index: number, answer: GraphAnswer | undefined) => void,
+    share?: number,
   ): Promise<void>;
 }
 
@@ -120,7 +122,9 @@ export function createGraph(
   async function batch(
     parts: readonly GraphRequest[],
     settled: (index: number, answer: GraphAnswer | undefined) => void,
+    share = 1,
   ): Promise<void> {
+    const timeLeft = shareOf(deadline, share);
     let open = parts.map((part, index) => ({ part, id: String(index), index }));
     for (let attempt = 1; open.length > 0; attempt += 1) {
       const requests = open.map(({ part: { method, path: url, body }, id }) =>
@@ -128,7 +132,7 @@ export function createGraph(
           ? { id, method, url }
           : { id, method, url, body, headers: { 'Content-Type': 'application/json' } },
       );
-      const whole = await send({ method: 'POST', path: '/$batch', body: { requests } });
+      const whole = await send({ method: 'POST', path: '/$batch', body: { requests }, share });
       if (whole.status !== 200) throw refusal(whole);
       const parsed = v.safeParse(BatchBody, whole.body);
       const responses = new Map((parsed.success ? parsed.output.responses : []).map((one) => [one.id, one]));
@@ -145,16 +149,16 @@ export function createGraph(
           attempt,
           repeatable: true,
           nowMilliseconds: io.now(),
-          timeLeftMilliseconds: deadline.leftMilliseconds(),
+          timeLeftMilliseconds: timeLeft(response?.status),
           random: io.random(),
         });
         if (verdict.kind === 'wait') {
           again.push(entry);
           waitMilliseconds = Math.max(waitMilliseconds, verdict.milliseconds);
-        } else if (verdict.why === 'deadline') outOfTime = true;
+        } else if (verdict.why === 'deadline' && (share === 1 || response?.status === 429)) outOfTime = true;
         else settled(entry.index, response && describe(response.status, header, response.body));
       }
-      if (outOfTime) throw new OutOfTime('deadline');
+      if (outOfTime) throw new OutOfTime('deadline', { throttled: true });
       if (again.length > 0) await wait(io, deadline, waitMilliseconds);
       open = again;
     }

@@ -4,6 +4,7 @@ import type { Io } from './io';
 import { decideRetry } from './retry';
 
 const REQUEST_LIMIT_MILLISECONDS = 15_000;
+const LEAST_SHARE_MILLISECONDS = 5_000;
 /** The words of the Workers runtime when a run has used up its subrequests (observed; no code is documented). */
 const RUNTIME_REFUSAL = /too many subrequests/i;
 
@@ -24,6 +25,13 @@ export async function wait(io: Io, deadline: Deadline, milliseconds: number, cau
   if (milliseconds > 0) await io.sleep(milliseconds);
 }
 
+/** The time that is left for one thing, by the status that it was answered with. */
+export function shareOf(deadline: Deadline, share: number): (status: number | undefined) => number {
+  const left = deadline.leftMilliseconds();
+  const kept = Math.min(left * (1 - share), Math.max(0, left - LEAST_SHARE_MILLISECONDS));
+  return (status) => deadline.leftMilliseconds() - (status === 429 ? 0 : kept);
+}
+
 export interface HttpAnswer {
   status: number;
   headers: Headers;
@@ -35,6 +43,11 @@ export interface HttpOptions {
   repeatable?: boolean | undefined;
   /** How often it is sent at most, if not as RETRY says. */
   attempts?: number | undefined;
+  /**
+   * The part of the time left that it may take, retries included, so that trouble with one thing leaves time for the
+   * others. Throttling (429) concerns them all and is waited out.
+   */
+  share?: number | undefined;
   /** Awaited before every try. */
   pace?: (() => Promise<void>) | undefined;
   limitMilliseconds?: number | undefined;
@@ -97,10 +110,17 @@ export function createHttp(io: Io, deadline: Deadline): Http {
   return {
     sent: () => sent,
     async send(url, init, options = {}) {
-      const { repeatable = true, attempts, pace, limitMilliseconds = REQUEST_LIMIT_MILLISECONDS } = options;
+      const {
+        repeatable = true,
+        attempts,
+        pace,
+        share = 1,
+        limitMilliseconds = REQUEST_LIMIT_MILLISECONDS,
+      } = options;
+      const timeLeft = shareOf(deadline, share);
       for (let tries = 1; ; tries += 1) {
         await pace?.();
-        const result = await attempt(url, init, limitMilliseconds);
+        const result = await attempt(url, init, Math.min(limitMilliseconds, timeLeft(undefined)));
         const answered = !(result instanceof Unanswered);
         if (!answered && deadline.leftMilliseconds() <= 0) throw new OutOfTime('deadline', { cause: result });
         const verdict = decideRetry({
@@ -110,12 +130,14 @@ export function createHttp(io: Io, deadline: Deadline): Http {
           mostAttempts: attempts,
           repeatable,
           nowMilliseconds: io.now(),
-          timeLeftMilliseconds: deadline.leftMilliseconds(),
+          timeLeftMilliseconds: timeLeft(answered ? result.status : undefined),
           random: io.random(),
         });
+        const throttled = answered && result.status === 429;
         if (verdict.kind === 'wait') await io.sleep(verdict.milliseconds);
-        else if (verdict.why === 'deadline') throw new OutOfTime('deadline', { cause: result });
-        else if (answered) return result;
+        else if (verdict.why === 'deadline' && (share === 1 || throttled)) {
+          throw new OutOfTime('deadline', { cause: result, throttled });
+        } else if (answered) return result;
         else throw result;
       }
     },

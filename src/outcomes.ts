@@ -12,16 +12,27 @@ export interface Refused {
   refused: GraphTrace;
 }
 /** Why no more is tried with this group in this run. */
-export type GroupStop = { why: 'group gone' } | { why: 'all refused'; trace: GraphTrace };
+export type GroupStop =
+  | { why: 'group gone' }
+  | { why: 'all refused'; trace: GraphTrace }
+  | { why: 'trouble' };
+
+/** Whether the answers to those who did not join speak of the group, or of Graph, and not of the users. */
+export function groupStop(answers: readonly GraphAnswer[], tried: number): GroupStop | undefined {
+  const first = answers[0];
+  if (first === undefined || answers.length < tried) return undefined;
+  if (answers.every(isRefusal)) return { why: 'all refused', trace: first.trace };
+  return answers.every(({ status }) => status < 400 || status > 404) ? { why: 'trouble' } : undefined;
+}
 
 /** The group will say the same of anybody else. */
 export function isRefusal({ status, message }: GraphAnswer): boolean {
   return status === 403 || (status === 400 && !ALREADY_SO.test(message));
 }
 
-export function joinOutcome(answer: GraphAnswer | undefined, groupIsThere: boolean): JoinOutcome {
-  if (answer?.status === 404 && groupIsThere) return 'gone';
-  return answer?.status === 400 && !isRefusal(answer) ? 'unknown' : { refused: answer?.trace ?? {} };
+export function joinOutcome(answer: GraphAnswer, groupIsThere: boolean): JoinOutcome {
+  if (answer.status === 404 && groupIsThere) return 'gone';
+  return answer.status === 400 && !isRefusal(answer) ? 'unknown' : { refused: answer.trace };
 }
 
 export function leaveOutcome(answer: GraphAnswer | undefined): LeaveOutcome {

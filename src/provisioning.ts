@@ -56,7 +56,7 @@ const Jobs = v.object({
   schedule: v.nullish(v.object({ state: v.nullish(v.string()) })),
   status: v.nullish(v.object({ code: v.nullish(v.string()) })),
 });
-const Mapping = v.object({ enabled: v.nullish(v.boolean()), sourceObjectName: v.nullish(v.string()) });
+const Mapping = v.object({ enabled: v.optional(v.unknown()), sourceObjectName: v.nullish(v.string()) });
 const Schema = v.object({
   synchronizationRules: v.array(
     v.object({ id: v.string(), objectMappings: v.nullish(v.array(Mapping), []) }),

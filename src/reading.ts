@@ -106,9 +106,14 @@ function reportFailedLookup({ config, report }: Run, error: Trouble): void {
   else report.fail('lookup-failed', { reason: reasonOf(error) }, { ...trace });
 }
 
-function reportUnfinishedReading({ deadlineSeconds }: Config, report: Report, { limit }: OutOfTime): void {
+function reportUnfinishedReading(
+  { deadlineSeconds }: Config,
+  report: Report,
+  { limit, throttled }: OutOfTime,
+): void {
   report.fail('out-of-time', {
     limit,
+    throttled,
     deadlineSeconds,
     progress: 'reading was not finished, and nothing was written',
   });

@@ -7,6 +7,22 @@ const DEADLINE_SECONDS = { default: 50, least: 5, most: 840, mostEveryMinute: 55
 const EVERY_MINUTE = '* * * * *';
 const EVERY_MINUTE_SPELT = [EVERY_MINUTE, '*/1 * * * *'];
 
+export interface Cloud {
+  loginOrigin: string;
+  graphOrigin: string;
+}
+
+/** Hosts of learn.microsoft.com/graph/deployments. China is missing: it has no riskyUsers (learn: riskyuser-list). */
+const GLOBAL: Cloud = {
+  loginOrigin: 'https://login.microsoftonline.com',
+  graphOrigin: 'https://graph.microsoft.com',
+};
+const CLOUDS: ReadonlyMap<string, Cloud> = new Map([
+  ['global', GLOBAL],
+  ['usgov', { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://graph.microsoft.us' }],
+  ['dod', { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://dod-graph.microsoft.us' }],
+]);
+
 const OBJECT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
 function objectId(fault: string) {
@@ -20,7 +36,7 @@ function wholeNumber(least: number, most: number, fault: string) {
 
 /** An unset required setting is the empty string, so that its own sentence tells what to do. */
 function required(remedy: string) {
-  return v.pipe(v.string(), v.nonEmpty(`is not set. ${remedy}`));
+  return v.pipe(v.string(), v.regex(/./, `is not set. ${remedy}`));
 }
 
 const GROUP_IDS_FAULT =
@@ -93,7 +109,9 @@ export function settingsSchema(cron: string) {
         v.string(),
         v.toLowerCase(),
         v.check((name) => name !== 'china', 'cannot be china: Microsoft does not offer riskyUsers there.'),
-        v.picklist(['global', 'usgov', 'dod'], 'must be global, usgov or dod.'),
+        v.transform((name) => CLOUDS.get(name)),
+        v.check((cloud) => cloud !== undefined, 'must be global, usgov or dod.'),
+        v.transform((cloud) => cloud ?? GLOBAL),
       ),
       'global',
     ),
@@ -102,7 +120,7 @@ export function settingsSchema(cron: string) {
       v.pipe(
         v.string(),
         v.toLowerCase(),
-        v.picklist(['true', 'false'], 'must be true or false.'),
+        v.regex(/^(true|false)$/, 'must be true or false.'),
         v.transform((word) => word === 'true'),
       ),
       'false',

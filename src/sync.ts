@@ -42,25 +42,7 @@ export async function sync(run: Run): Promise<Outcome | undefined> {
   const done: Done = { joined: new Map(), left: [], stopped: new Set() };
 
   if (run.config.dryRun) await tellPlan(run, plan, missing, members);
-  else {
-    const created = new Map<RiskLevel, Group>();
-    const leaves: Leave[] = [];
-    try {
-      for (const [level, group] of await createGroups(run, missing)) {
-        created.set(level, group);
-        groups.set(level, group);
-      }
-      await joinAll(run, groups, plan.joins, done);
-      leaves.push(...coveredMoves(plan.moves, members, done.joined), ...(await agreedDepartures(run, plan)));
-      await leaveAll(run, groups, leaves, done);
-    } catch (error) {
-      if (!(error instanceof OutOfTime)) throw error;
-      const { deadlineSeconds } = run.config;
-      run.report.fail('out-of-time', { limit: error.limit, deadlineSeconds, progress: progress(plan, done) });
-    }
-    await settleNewGroups(run, [...created.values()]);
-    await run.provision?.(newcomersOf(done, state.groups));
-  }
+  else await carryOut(run, state, plan, groups, done);
 
   return {
     atRisk: countByLevel(risk),
@@ -69,6 +51,36 @@ export async function sync(run: Run): Promise<Outcome | undefined> {
     removed: done.left.length,
     groups,
   };
+}
+
+/** Writes the plan in the order that leaves nobody uncovered; then what only helps, while the runtime lets it. */
+async function carryOut(
+  run: Run,
+  state: State,
+  plan: Plan,
+  groups: Map<RiskLevel, Group>,
+  done: Done,
+): Promise<void> {
+  let created: ReadonlyMap<RiskLevel, Group> = new Map();
+  try {
+    created = await createGroups(run, state.missing);
+    for (const [level, group] of created) groups.set(level, group);
+    await joinAll(run, groups, plan.joins, done);
+    const moves = coveredMoves(plan.moves, state.members, done.joined);
+    // What was read of a group is no knowledge any more, once the group has turned out to be gone.
+    const covered = moves.filter(({ to }) => to === undefined || !done.stopped.has(to));
+    await leaveAll(run, groups, [...covered, ...(await agreedDepartures(run, plan))], done);
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) throw error;
+    const { limit, throttled } = error;
+    const { deadlineSeconds } = run.config;
+    run.report.fail('out-of-time', { limit, throttled, deadlineSeconds, progress: progress(plan, done) });
+    if (limit === 'requests') return;
+  }
+  await Promise.all([
+    settleNewGroups(run, [...created.values()]),
+    run.provision?.(newcomersOf(done, state.groups)),
+  ]);
 }
 
 /** The departures that are safe: confirmed by a second reading, and no more than MAX_REMOVALS. */

@@ -14,8 +14,8 @@ const ASSERTION_LIFETIME_SECONDS = 300;
 
 /** Read here, because the library's own reading brings all of OpenID Connect into the bundle. */
 const Granted = v.object({
-  token_type: v.pipe(v.string(), v.toLowerCase(), v.literal('bearer')),
-  access_token: v.pipe(v.string(), v.nonEmpty()),
+  token_type: v.pipe(v.string(), v.regex(/^bearer$/i)),
+  access_token: v.pipe(v.string(), v.regex(/./)),
   expires_in: v.optional(v.number(), UNSTATED_LIFETIME_SECONDS),
 });
 type Granted = v.InferOutput<typeof Granted>;

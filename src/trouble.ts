@@ -4,6 +4,12 @@ import { GraphError, type GraphTrace, isTrouble } from './errors';
 interface ByGroup {
   group: string;
 }
+interface TimeIsUp {
+  limit: 'deadline' | 'requests';
+  throttled: boolean;
+  deadlineSeconds: number;
+  progress: string;
+}
 interface Count {
   count: number;
 }
@@ -30,6 +36,9 @@ const SIGN_IN_REMEDIES: Readonly<Record<number, string>> = {
   53003:
     'A Conditional Access policy for workload identities blocks the Worker. Exclude its application from the policy.',
 };
+
+const MEMBERS_REMEDY =
+  'Grant the application permission GroupMember.ReadWrite.All with admin consent. If that is granted, the group is role-assignable or dynamic: use a plain security group.';
 
 /** The sentences of the log, by the key that stands in it as `trouble`. The README explains each of them. */
 const sentences = {
@@ -61,7 +70,7 @@ const sentences = {
   'lookup-failed': ({ reason }: { reason: string }) =>
     `The groups could not be looked up (${reason}), so nothing was written. The next run tries again.`,
   'group-unfit': ({ group, reason }: ByGroup & { reason: string }) =>
-    `The group ${group} cannot be used: ${reason}. Rename or delete it, and the Worker creates one; or pin another with GROUP_IDS. The other levels go on.`,
+    `The group ${group} cannot be used: ${reason}. Pin a plain security group with GROUP_IDS, or rename all groups of that name (ids) and the Worker creates one, which must then be assigned to the SCIM application. The other levels go on.`,
   'group-unread': ({ group, reason, status }: ByGroup & { reason: string; status: number | undefined }) => {
     const remedies: Readonly<Record<number, string>> = {
       403: 'Grant the application permission GroupMember.ReadWrite.All with admin consent.',
@@ -76,24 +85,37 @@ const sentences = {
     `The group ${group} was not created, or it is not clear whether it was (${reason}). The next run looks again before it creates anything.`,
   'group-gone': ({ group }: ByGroup) =>
     `The group ${group} is gone: Graph no longer finds it. Nobody was added to it; the next run finds or creates it by name. If it is pinned, correct GROUP_IDS.`,
-  'join-refused': ({ group }: ByGroup) =>
-    `Graph refuses to add members to ${group} (403). Grant the application permission GroupMember.ReadWrite.All with admin consent. If that is granted, the group is role-assignable or dynamic: use a plain security group.`,
+  'join-refused': ({ group }: ByGroup) => `Graph refuses to add members to ${group} (403). ${MEMBERS_REMEDY}`,
   'join-rejected': ({ group }: ByGroup) =>
-    `The group ${group} takes nobody (400). It may be synced from on-premises or mail-enabled: use a plain security group.`,
+    `The group ${group} refuses everyone (400). It may be synced from on-premises or mail-enabled: use a plain security group.`,
   'join-failed': ({ group, count }: ByGroup & Count) =>
-    `Not added to ${group}: ${people(count)}, because of trouble at Graph. The next run tries again.`,
+    `Not added to ${group}: ${people(count)}. The next run tries again. If this goes on with status 400, the group may be synced from on-premises or mail-enabled: use a plain security group.`,
   'leave-refused': ({ group }: ByGroup) =>
-    `Graph refuses to remove members from ${group} (403). Grant the application permission GroupMember.ReadWrite.All with admin consent. If that is granted, the group is role-assignable or dynamic: use a plain security group.`,
+    `Graph refuses to remove members from ${group} (403). ${MEMBERS_REMEDY}`,
   'leave-failed': ({ group, count }: ByGroup & Count) =>
-    `Not removed from ${group}: ${people(count)}, because of trouble at Graph. The next run tries again.`,
+    `Not removed from ${group}: ${people(count)}. The next run tries again.`,
   'second-reading-failed': ({ count, reason }: Count & { reason: string }) =>
     `${people(count)} would leave isolation, but the second reading of the risky users failed (${reason}), so nobody does. The next run tries again.`,
   'too-many-departures': ({ count, limit }: Count & { limit: number }) =>
     `${people(count)} would leave isolation in this run, more than MAX_REMOVALS=${limit} allows, so nobody does. If that is right (many were dismissed at once), set MAX_REMOVALS to ${count} or more in wrangler.toml, deploy, and set it back afterwards.`,
-  'out-of-time': (progress: { limit: 'deadline' | 'requests'; deadlineSeconds: number; progress: string }) =>
-    progress.limit === 'deadline'
-      ? `The run ended at its deadline of ${progress.deadlineSeconds} s: ${progress.progress}. The next run goes on from there. If this happens often, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.`
-      : `The runtime refuses further requests, so the run ended early: ${progress.progress}. The next run goes on from there. The Workers Free plan allows 50 requests a run; if this happens often, use the Workers Paid plan.`,
+  'out-of-time': ({ limit, throttled, deadlineSeconds, progress }: TimeIsUp) => {
+    const [why, often] =
+      limit === 'requests'
+        ? [
+            'The runtime refuses further requests',
+            'The Workers Free plan allows 50 requests a run; if this happens often, use the Workers Paid plan.',
+          ]
+        : throttled
+          ? [
+              'Graph asks for a longer pause (429) than the run has left',
+              'If this happens often, find out which other app keeps Graph busy.',
+            ]
+          : [
+              `The run reached its deadline of ${deadlineSeconds} s`,
+              'If this happens often, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.',
+            ];
+    return `${why}: ${progress}. The next run goes on from there. ${often}`;
+  },
   unexpected: ({ reason }: { reason: string }) =>
     `The Worker met something it was not made for (${reason}). Nothing more was done in this run; please report it.`,
 

@@ -492,7 +492,7 @@ describe('Token', () => {
   it('is asked for once more only, however many requests of the run are refused', async () => {
     const { tenant, run } = await settled();
     addRisky(tenant, 'high', 65);
-    tenant.fault({ on: /^PATCH/, give: faults.status(401) });
+    tenant.fault({ on: /^(PATCH|POST \/\$batch)/, give: faults.status(401) });
     const ended = await run();
     expect(ended.troubles).toContain('join-failed');
     expect(tokenRequests(tenant)).toHaveLength(2);

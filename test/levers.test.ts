@@ -348,7 +348,7 @@ describe('DEADLINE_SECONDS', () => {
     const { tenant, run, members, people } = await filled({ DEADLINE_SECONDS: seconds });
     addRisky(tenant, 'high', 1);
     const before = members();
-    tenant.fault({ on: /^PATCH/, give: faults.hang() });
+    tenant.fault({ on: /riskyUsers/, give: faults.hang() });
     const ended = await run();
     expect(ended.ok).toBe(false);
     expect(ended.milliseconds).toBeLessThanOrEqual(seconds * 1_000);
@@ -356,7 +356,7 @@ describe('DEADLINE_SECONDS', () => {
     expect(before.high).toEqual([...people.high].sort());
     expect(ended.troubles).toEqual(['out-of-time']);
     const failure = ended.lines.find(({ trouble }) => trouble === 'out-of-time')?.message;
-    expect(failure).toContain(`its deadline of ${seconds} s: 0 of 1 users added`);
+    expect(failure).toContain(`its deadline of ${seconds} s: reading was not finished`);
     expect(failure).toContain('set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml');
   });
 

@@ -300,7 +300,7 @@ describe('Heartbeat', () => {
     ['was refused the sign-in', ({ env }) => Object.assign(env, { AZURE_AD_CLIENT_SECRET: 'wrong' })],
     ['had bad settings', ({ env }) => Object.assign(env, { MAX_REMOVALS: 'x' })],
     ['failed at one level', ({ tenant }) => tenant.addGroup({ displayName: NAMES.low, mailEnabled: true })],
-    ['ran out of time', ({ tenant }) => tenant.fault({ on: /^PATCH/, give: faults.hang() })],
+    ['ran out of time', ({ tenant }) => tenant.fault({ on: /riskyUsers/, give: faults.hang() })],
     ['was dry', ({ env }) => Object.assign(env, { DRY_RUN: 'true' })],
   ])('is not sent after a run that %s', async (_, prepare) => {
     const { beats } = await beating(fine, prepare);
@@ -441,7 +441,7 @@ describe('I11 honest: the run fails exactly when something that should be in ste
       'a join that fails',
       ({ tenant }) => {
         addRisky(tenant, 'low', 1);
-        tenant.fault({ on: /^PATCH/, give: faults.status(418) });
+        tenant.fault({ on: /^(PATCH|POST .*\/members)/, give: faults.status(418) });
       },
       'join-failed',
     ],

@@ -147,7 +147,7 @@ describe('Errors name the remedy: groups refused', () => {
     env['GROUP_IDS'] = `high=${synced},medium=${ids.medium},low=${ids.low}`;
     for (const level of RISK_LEVELS) addRisky(tenant, level, 2);
     const ended = await run();
-    expect(errors(ended)).toMatchObject([{ trouble: 'join-rejected', level: 'high', status: 400 }]);
+    expect(errors(ended)).toMatchObject([{ trouble: 'join-failed', level: 'high', status: 400 }]);
     expect(failure(ended)).toContain('synced from on-premises');
     expect(tenant.members(ids.medium)).toEqual(tenant.atRisk('medium'));
     expect(tenant.members(ids.low)).toEqual(tenant.atRisk('low'));
