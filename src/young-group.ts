@@ -5,7 +5,7 @@ import type { Io } from './io';
 
 /** A new group is tried again after this (learn: group-post-members, "a few seconds"), so long. */
 const WAIT_MILLISECONDS = 2_000;
-const PATIENCE_MILLISECONDS = 8_000;
+const PATIENCE_MILLISECONDS = 12_000;
 
 /** Acts, and again while the group is young and the result says that it is too early. Throws OutOfTime. */
 export async function whileYoung<Result>(
