@@ -1,0 +1,129 @@
+/** One level's trouble is its own: the others go on, in the same run. */
+import { describe, expect, it } from 'vitest';
+import { addGroups, addRisky, NAMES, scene } from './harness';
+import * as faults from './tenant/faults';
+
+describe('I3: a group whose members do not come in time leaves time for the others', () => {
+  it.each([
+    ['never answers', faults.hang(), 10],
+    ['never answers', faults.hang(), 30],
+    ['never answers', faults.hang(), 50],
+    ['never ends its body', faults.endlessBody(), 50],
+    ['answers 503 for ever', faults.status(503), 50],
+  ])('one that %s', async (_, give, seconds) => {
+    const { tenant, run, env } = scene();
+    const { ids } = addGroups(tenant);
+    env['DEADLINE_SECONDS'] = seconds;
+    addRisky(tenant, 'high', 1);
+    tenant.fault({ on: new RegExp(`^GET /groups/${ids.low}/members`), give });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['group-unread']);
+    expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
+    expect(ended.milliseconds).toBeLessThanOrEqual(seconds * 600);
+  });
+});
+
+describe('I6 poison isolation between levels', () => {
+  it.each([
+    ['500', faults.status(500)],
+    ['no answer', faults.hang()],
+  ])('joins of one level answered with %s do not starve the next', async (_, give) => {
+    const { tenant, run } = scene();
+    const { ids } = addGroups(tenant);
+    const waiting = addRisky(tenant, 'high', 61);
+    addRisky(tenant, 'medium', 1);
+    const toHigh = ({ method, path, body }: faults.FaultTarget) =>
+      method !== 'GET' && (path.includes(ids.high) || body.includes(`/groups/${ids.high}/`));
+    tenant.fault({ on: toHigh, give });
+    const ended = await run();
+    expect(ended.ok).toBe(false);
+    expect(tenant.members(ids.medium)).toEqual(tenant.atRisk('medium'));
+    const failed = ended.lines.filter(({ trouble }) => trouble === 'join-failed');
+    expect(failed[0]?.message).toContain('61 users');
+    expect(failed.flatMap((line) => line['ids'])).toEqual(waiting);
+  });
+
+  it('one user whom a twenty answers with 500 keeps nobody else out', async () => {
+    const { tenant, run } = scene();
+    const { ids } = addGroups(tenant);
+    const people = addRisky(tenant, 'high', 20);
+    const poison = people[7] ?? '';
+    tenant.fault({
+      on: ({ body, part, method }) => body.includes(poison) && (part || method === 'PATCH'),
+      give: faults.status(500),
+    });
+    const ended = await run();
+    expect(tenant.members(ids.high)).toEqual(people.filter((id) => id !== poison).sort());
+    expect(ended.lines.find(({ trouble }) => trouble === 'join-failed')).toMatchObject({ ids: [poison] });
+  });
+
+  it('one user who is refused with 400 is named, and the leaves of his group go on', async () => {
+    const { tenant, run } = scene();
+    const [poison = ''] = addRisky(tenant, 'high', 1);
+    const { ids } = addGroups(tenant, { high: [tenant.addUser()] });
+    const error = { code: 'Request_BadRequest', message: "One of the objects being referenced don't exist." };
+    tenant.fault({ on: ({ body }) => body.includes(poison), give: faults.status(400, { error }) });
+    tenant.fault({
+      on: ({ body, part }) => part && body.includes(poison),
+      give: faults.status(400, { error }),
+    });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['join-failed']);
+    expect(ended.lines.find(({ trouble }) => trouble === 'join-failed')).toMatchObject({ ids: [poison] });
+    expect(tenant.members(ids.high)).toEqual([]);
+  });
+
+  it.each([
+    ['is throttled for longer than the run', faults.throttled('120')],
+    ['never answers', faults.hang()],
+  ])('a creation that %s does not keep the others from joining', async (_, give) => {
+    const { tenant, run } = scene();
+    const { ids } = addGroups(tenant);
+    tenant.deleteGroup(ids.low);
+    addRisky(tenant, 'high', 1);
+    tenant.fault({ on: /^POST \/groups$/, give });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['group-create-failed']);
+    expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
+  });
+
+  it('leaves that are not tried after a refusal are counted', async () => {
+    const { tenant, run } = scene();
+    const { ids } = addGroups(tenant, {
+      high: Array.from({ length: 19 }, () => tenant.addUser()),
+      medium: Array.from({ length: 6 }, () => tenant.addUser()),
+    });
+    tenant.fault({ on: new RegExp(`^DELETE /groups/${ids.medium}/`), give: faults.status(403) });
+    const ended = await run();
+    expect(tenant.members(ids.high)).toEqual([]);
+    expect(tenant.members(ids.medium)).toHaveLength(6);
+    const refused = ended.lines.find(({ trouble }) => trouble === 'leave-refused');
+    expect(refused?.['ids']).toHaveLength(6);
+  });
+});
+
+describe('I4 never uncovered', () => {
+  it('what was read of a group that turns out to be gone covers nobody', async () => {
+    const { tenant, run, clock } = scene();
+    const [twice = '', joining = ''] = addRisky(tenant, 'high', 2);
+    const { ids } = addGroups(tenant, { high: [twice], low: [twice] });
+    await clock.advance(900_000);
+    tenant.before(({ method }) => {
+      if (method === 'PATCH' && tenant.groupsNamed(NAMES.high).length > 0) tenant.deleteGroup(ids.high);
+    });
+    const ended = await run();
+    expect(ended.troubles).toContain('group-gone');
+    expect(tenant.members(ids.low)).toContain(twice);
+    expect(joining).not.toBe('');
+  });
+
+  it('a user is not taken for gone while it is the new group that Entra does not know everywhere', async () => {
+    const { tenant, run, expectInStep } = scene({ latencyMs: 300 });
+    tenant.lag.groupReachableAfterMs = 1_300;
+    for (const level of ['high', 'medium', 'low'] as const) addRisky(tenant, level, 3);
+    const ended = await run();
+    expect(ended.ok).toBe(true);
+    expect(ended.troubles).not.toContain('users-gone');
+    expectInStep();
+  });
+});
