@@ -34,9 +34,10 @@ export async function readConfig(
   nowMilliseconds: number,
   memory: CertificateMemory,
 ): Promise<Config> {
-  const parsed = v.safeParse(settingsSchema(cron), setOnly(env), { abortPipeEarly: true });
+  const set = setOnly(env);
+  const parsed = v.safeParse(settingsSchema(cron), set, { abortPipeEarly: true });
   const faults = (parsed.issues ?? []).map((issue) => `${issue.path?.[0]?.key} ${issue.message}`);
-  const credential = await readCredential(setOnly(env), nowMilliseconds, memory);
+  const credential = await readCredential(set, nowMilliseconds, memory);
   if (!parsed.success || 'faults' in credential) {
     throw new SettingsError([...new Set([...faults, ...('faults' in credential ? credential.faults : [])])]);
   }

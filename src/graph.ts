@@ -122,9 +122,9 @@ export function createGraph(
   async function batch(
     parts: readonly GraphRequest[],
     settled: (index: number, answer: GraphAnswer | undefined) => void,
-    share = 1,
+    part = 1,
   ): Promise<void> {
-    const timeLeft = shareOf(deadline, share);
+    const share = shareOf(deadline, part);
     let open = parts.map((part, index) => ({ part, id: String(index), index }));
     for (let attempt = 1; open.length > 0; attempt += 1) {
       const requests = open.map(({ part: { method, path: url, body }, id }) =>
@@ -132,14 +132,14 @@ export function createGraph(
           ? { id, method, url }
           : { id, method, url, body, headers: { 'Content-Type': 'application/json' } },
       );
-      const whole = await send({ method: 'POST', path: '/$batch', body: { requests }, share });
+      const whole = await send({ method: 'POST', path: '/$batch', body: { requests }, share: part });
       if (whole.status !== 200) throw refusal(whole);
       const parsed = v.safeParse(BatchBody, whole.body);
       const responses = new Map((parsed.success ? parsed.output.responses : []).map((one) => [one.id, one]));
 
       const again: typeof open = [];
       let waitMilliseconds = 0;
-      let outOfTime = false;
+      let outOfTime: OutOfTime | undefined;
       for (const entry of open) {
         const response = responses.get(entry.id);
         const header = (name: string) => partHeader(response?.headers, name);
@@ -149,16 +149,17 @@ export function createGraph(
           attempt,
           repeatable: true,
           nowMilliseconds: io.now(),
-          timeLeftMilliseconds: timeLeft(response?.status),
+          timeLeftMilliseconds: share.leftMilliseconds(response?.status),
           random: io.random(),
         });
         if (verdict.kind === 'wait') {
           again.push(entry);
           waitMilliseconds = Math.max(waitMilliseconds, verdict.milliseconds);
-        } else if (verdict.why === 'deadline' && (share === 1 || response?.status === 429)) outOfTime = true;
-        else settled(entry.index, response && describe(response.status, header, response.body));
+        } else if (verdict.why === 'deadline' && share.endsRun(response?.status)) {
+          outOfTime = new OutOfTime('deadline', { throttled: response?.status === 429 });
+        } else settled(entry.index, response && describe(response.status, header, response.body));
       }
-      if (outOfTime) throw new OutOfTime('deadline', { throttled: true });
+      if (outOfTime) throw outOfTime;
       if (again.length > 0) await wait(io, deadline, waitMilliseconds);
       open = again;
     }

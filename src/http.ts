@@ -20,16 +20,25 @@ export function createDeadline(io: Io, milliseconds: number): Deadline {
 }
 
 /** Waits. Throws OutOfTime at once, without waiting, if that would reach the deadline. */
-export async function wait(io: Io, deadline: Deadline, milliseconds: number, cause?: unknown): Promise<void> {
-  if (milliseconds >= deadline.leftMilliseconds()) throw new OutOfTime('deadline', { cause });
+export async function wait(io: Io, deadline: Deadline, milliseconds: number): Promise<void> {
+  if (milliseconds >= deadline.leftMilliseconds()) throw new OutOfTime('deadline');
   if (milliseconds > 0) await io.sleep(milliseconds);
 }
 
-/** The time that is left for one thing, by the status that it was answered with. */
-export function shareOf(deadline: Deadline, share: number): (status: number | undefined) => number {
+/** What one thing may take of the run, by the status that it was answered with. */
+export interface Share {
+  leftMilliseconds(status?: number): number;
+  /** Whether there is no more time for anything when there is none for this. */
+  endsRun(status: number | undefined): boolean;
+}
+
+export function shareOf(deadline: Deadline, share: number): Share {
   const left = deadline.leftMilliseconds();
   const kept = Math.min(left * (1 - share), Math.max(0, left - LEAST_SHARE_MILLISECONDS));
-  return (status) => deadline.leftMilliseconds() - (status === 429 ? 0 : kept);
+  return {
+    leftMilliseconds: (status) => deadline.leftMilliseconds() - (status === 429 ? 0 : kept),
+    endsRun: (status) => share === 1 || status === 429,
+  };
 }
 
 export interface HttpAnswer {
@@ -114,29 +123,29 @@ export function createHttp(io: Io, deadline: Deadline): Http {
         repeatable = true,
         attempts,
         pace,
-        share = 1,
+        share: part = 1,
         limitMilliseconds = REQUEST_LIMIT_MILLISECONDS,
       } = options;
-      const timeLeft = shareOf(deadline, share);
+      const share = shareOf(deadline, part);
       for (let tries = 1; ; tries += 1) {
         await pace?.();
-        const result = await attempt(url, init, Math.min(limitMilliseconds, timeLeft(undefined)));
+        const result = await attempt(url, init, Math.min(limitMilliseconds, share.leftMilliseconds()));
         const answered = !(result instanceof Unanswered);
         if (!answered && deadline.leftMilliseconds() <= 0) throw new OutOfTime('deadline', { cause: result });
+        const status = answered ? result.status : undefined;
         const verdict = decideRetry({
-          status: answered ? result.status : undefined,
+          status,
           retryAfter: answered ? result.headers.get('retry-after') : null,
           attempt: tries,
           mostAttempts: attempts,
           repeatable,
           nowMilliseconds: io.now(),
-          timeLeftMilliseconds: timeLeft(answered ? result.status : undefined),
+          timeLeftMilliseconds: share.leftMilliseconds(status),
           random: io.random(),
         });
-        const throttled = answered && result.status === 429;
         if (verdict.kind === 'wait') await io.sleep(verdict.milliseconds);
-        else if (verdict.why === 'deadline' && (share === 1 || throttled)) {
-          throw new OutOfTime('deadline', { cause: result, throttled });
+        else if (verdict.why === 'deadline' && share.endsRun(status)) {
+          throw new OutOfTime('deadline', { cause: result, throttled: status === 429 });
         } else if (answered) return result;
         else throw result;
       }

@@ -48,8 +48,7 @@ export function createJoin(graphOrigin: string, graph: Graph, io: Io, deadline: 
   /** True if the group takes members now, so that a 404 spoke of the user. Asks what every write permission may read. */
   async function isThere(group: Group): Promise<boolean | undefined> {
     const path = `/groups/${group.id}/members?$select=id&$top=1`;
-    const answer = await orGraphError(graph.send({ method: 'GET', path, share: SHARE }));
-    const status = answer instanceof GraphError ? answer.trace.status : answer.status;
+    const { status } = (await orGraphError(graph.send({ method: 'GET', path, share: SHARE }))).trace;
     return status === 200 ? true : status === 404 ? false : undefined;
   }
 
@@ -82,8 +81,7 @@ export function createJoin(graphOrigin: string, graph: Graph, io: Io, deadline: 
     settled: Settle,
   ): Promise<GroupStop | undefined> {
     if (!bulkRefused) {
-      const answer = await orGraphError(graph.send(joinAll(group, users)));
-      const status = answer instanceof GraphError ? answer.trace.status : answer.status;
+      const { status } = (await orGraphError(graph.send(joinAll(group, users)))).trace;
       if (status === 204) {
         for (const user of users) settled(user, 'joined');
         return undefined;

@@ -90,7 +90,7 @@ export function coveredMoves(
   moves: Plan['moves'],
   members: Members,
   joined: ReadonlyMap<RiskLevel, readonly UserId[]>,
-): Leave[] {
+): Plan['moves'] {
   const joinedUsers = new Map(RISK_LEVELS.map((level) => [level, new Set(joined.get(level))]));
   return moves.filter(({ user, to }) => members.get(to)?.has(user) || joinedUsers.get(to)?.has(user));
 }

@@ -1,7 +1,7 @@
 /** Reads the whole state that a run starts from; what could not be read is left out and reported. */
 import type { Config } from './config';
 import { type Directory, type Group, groupName } from './directory';
-import { GraphError, isTrouble, OutOfTime, orTrouble, SignInError, type Trouble } from './errors';
+import { GraphError, isTrouble, type OutOfTime, orTrouble, SignInError, type Trouble } from './errors';
 import type { Memberships } from './memberships';
 import { type Members, RISK_LEVELS, type RiskLevel, type RiskReading, type UserId } from './plan';
 import type { Provision } from './provisioning';
@@ -83,38 +83,31 @@ async function readGroups({ directory, memberships, report }: Run): Promise<Omit
   return { groups, members, missing };
 }
 
-function reportUnreadRisk({ config, report }: Run, error: Trouble): void {
+function reportUnreadRisk(run: Run, error: Trouble): void {
   const trace = traceOf(error);
-  if (error instanceof SignInError) report.fail('sign-in', error);
-  else if (error instanceof OutOfTime) reportUnfinishedReading(config, report, error);
-  else if (trace.status !== 403) report.fail('risky-users-unread', { reason: reasonOf(error) }, { ...trace });
+  if (!(error instanceof GraphError)) reportUnfinishedReading(run, error);
+  else if (trace.status !== 403)
+    run.report.fail('risky-users-unread', { reason: reasonOf(error) }, { ...trace });
   else {
     // The same code is given for both causes (facts: riskyuser-list, observed), so only the words tell which is likelier.
-    report.fail(
-      'risky-users-refused',
-      { licenceFirst: /licen[cs]e/i.test(error.graphMessage) },
-      { ...trace },
-    );
+    const licenceFirst = /licen[cs]e/i.test(error.graphMessage);
+    run.report.fail('risky-users-refused', { licenceFirst }, { ...trace });
   }
 }
 
-function reportFailedLookup({ config, report }: Run, error: Trouble): void {
+function reportFailedLookup(run: Run, error: Trouble): void {
   const trace = traceOf(error);
-  if (error instanceof SignInError) report.fail('sign-in', error);
-  else if (error instanceof OutOfTime) reportUnfinishedReading(config, report, error);
-  else if (trace.status === 403) report.fail('lookup-refused', undefined, { ...trace });
-  else report.fail('lookup-failed', { reason: reasonOf(error) }, { ...trace });
+  if (!(error instanceof GraphError)) reportUnfinishedReading(run, error);
+  else if (trace.status === 403) run.report.fail('lookup-refused', undefined, { ...trace });
+  else run.report.fail('lookup-failed', { reason: reasonOf(error) }, { ...trace });
 }
 
-function reportUnfinishedReading(
-  { deadlineSeconds }: Config,
-  report: Report,
-  { limit, throttled }: OutOfTime,
-): void {
-  report.fail('out-of-time', {
-    limit,
-    throttled,
-    deadlineSeconds,
-    progress: 'reading was not finished, and nothing was written',
-  });
+/** What ends both readings alike. */
+function reportUnfinishedReading({ config, report }: Run, error: SignInError | OutOfTime): void {
+  if (error instanceof SignInError) report.fail('sign-in', error);
+  else {
+    const { limit, throttled } = error;
+    const progress = 'reading was not finished, and nothing was written';
+    report.fail('out-of-time', { limit, throttled, deadlineSeconds: config.deadlineSeconds, progress });
+  }
 }

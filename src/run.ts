@@ -31,8 +31,6 @@ export async function run(
 ) {
   const startMilliseconds = io.now();
   const report = createReport(sink);
-  let requests = 0;
-  let outcome: Outcome | undefined;
   let cause: unknown;
   try {
     const config = await readConfig(env, cron, startMilliseconds, memory);
@@ -48,16 +46,12 @@ export async function run(
         ? undefined
         : createProvisioning(application, graph, io, deadline, report, memory);
     warnOfExpiry(config, startMilliseconds, report);
-    try {
-      outcome = await sync({ config, directory, memberships, report, provision });
-    } finally {
-      requests = http.sent();
-    }
+    const outcome = await sync({ config, directory, memberships, report, provision });
     if (config.heartbeatUrl !== undefined && !config.dryRun && report.failures().length === 0) {
       await sendHeartbeat(config.heartbeatUrl, io, deadline, report);
     }
     const milliseconds = io.now() - startMilliseconds;
-    if (outcome) tellEnd(config, report, outcome, { requests, milliseconds });
+    if (outcome) tellEnd(config, report, outcome, { requests: http.sent(), milliseconds });
   } catch (error) {
     cause = error;
     if (error instanceof SettingsError) report.fail('settings', error);

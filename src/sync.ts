@@ -68,7 +68,7 @@ async function carryOut(
     await joinAll(run, groups, plan.joins, done);
     const moves = coveredMoves(plan.moves, state.members, done.joined);
     // What was read of a group is no knowledge any more, once the group has turned out to be gone.
-    const covered = moves.filter(({ to }) => to === undefined || !done.stopped.has(to));
+    const covered = moves.filter(({ to }) => !done.stopped.has(to));
     await leaveAll(run, groups, [...covered, ...(await agreedDepartures(run, plan))], done);
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error;

@@ -220,6 +220,21 @@ describe('I7 bounded', () => {
     expectInStep();
   });
 
+  it.each([
+    [503, 'deadline of 50 s'],
+    [429, 'a longer pause (429)'],
+  ])(
+    'a part of a batch that cannot be waited for ends the run, and %s is named for what it is',
+    async (code, why) => {
+      const { tenant, run } = scene();
+      addGroups(tenant, { high: [tenant.addUser()] });
+      tenant.fault({ on: /^DELETE/, give: faults.status(code, { headers: { 'Retry-After': '300' } }) });
+      const ended = await run();
+      expect(ended.troubles).toEqual(['out-of-time']);
+      expect(ended.lines[0]?.message).toContain(why);
+    },
+  );
+
   it('a Retry-After past the deadline ends the run at once', async () => {
     const { tenant, run } = scene();
     addRisky(tenant, 'high', 100);
