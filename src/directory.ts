@@ -5,7 +5,7 @@ import { GraphError } from './errors';
 import { type Graph, refusal } from './graph';
 import { type Deadline, wait } from './http';
 import type { Io } from './io';
-import { assessRisk, RISK_LEVELS, type RiskLevel, type RiskReading } from './plan';
+import { createRiskReading, RISK_LEVELS, type RiskLevel, type RiskReading } from './plan';
 
 /** One request a second for all apps of the tenant (learn.microsoft.com/graph/throttling-limits), and some air. */
 const RISKY_USERS_SPACING_MILLISECONDS = 1_050;
@@ -89,7 +89,12 @@ export function createDirectory(
     nextRiskCallMilliseconds = io.now() + RISKY_USERS_SPACING_MILLISECONDS;
   }
 
-  const readEntries = (path: string) => graph.readAll(path, RiskyUserEntry, { pace: paceRiskCalls });
+  async function readRiskyUsers(path: string): Promise<RiskReading> {
+    const reading = createRiskReading();
+    for await (const entries of graph.readPages(path, RiskyUserEntry, { pace: paceRiskCalls }))
+      reading.add(entries);
+    return reading.whole();
+  }
 
   function rememberedGroup(level: RiskLevel): Group[] {
     const created = memory.created?.[level];
@@ -140,11 +145,11 @@ export function createDirectory(
 
     async readRisk(onlyUnfiltered) {
       try {
-        return assessRisk(await readEntries(`${RISKY_USERS}&$filter=${encodeURIComponent(AT_RISK)}`));
+        return await readRiskyUsers(`${RISKY_USERS}&$filter=${encodeURIComponent(AT_RISK)}`);
       } catch (error) {
         if (!(error instanceof GraphError && error.trace.status === 400)) throw error;
         onlyUnfiltered();
-        return assessRisk(await readEntries(RISKY_USERS));
+        return readRiskyUsers(RISKY_USERS);
       }
     },
 

@@ -1,22 +1,8 @@
-/** One Graph request done well: the token, pages, batches, and nothing sent to any other host. */
+/** One Graph request done well: the token, pages, and nothing sent to any other host. */
 import * as v from 'valibot';
-import { GraphError, type GraphTrace, OutOfTime } from './errors';
-import {
-  type Deadline,
-  type Http,
-  type HttpAnswer,
-  type HttpOptions,
-  parseJson,
-  shareOf,
-  Unanswered,
-  wait,
-} from './http';
-import type { Io } from './io';
-import { decideRetry } from './retry';
+import { GraphError, type GraphTrace } from './errors';
+import { type Http, type HttpAnswer, type HttpOptions, parseJson, Unanswered } from './http';
 import type { TokenSource } from './token';
-
-/** learn.microsoft.com/graph/json-batching */
-export const BATCH_PARTS = 20;
 
 export interface GraphRequest extends HttpOptions {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -37,39 +23,23 @@ export interface GraphAnswer {
 export interface Graph {
   /** The answer whatever its status. Throws GraphError when none came, SignInError, OutOfTime. */
   send(request: GraphRequest): Promise<GraphAnswer>;
-  /** The items of all pages. Throws as `send`, and GraphError unless every page is whole and every item fits. */
-  readAll<Item>(path: string, item: v.GenericSchema<unknown, Item>, options?: HttpOptions): Promise<Item[]>;
   /**
-   * Sends at most 20 requests as one and each part again as RETRY says. `settled` is told of each part as soon as
-   * its answer is final, undefined if none came, so that nothing is forgotten when this throws as `send`. `share` as in HttpOptions.
+   * The items page by page, so that of a long list only what is kept of it stays in memory. Throws as `send`, and
+   * GraphError unless a page is whole and every item fits: what came before it is then no list either.
    */
-  batch(
-    parts: readonly GraphRequest[],
-    settled: (index: number, answer: GraphAnswer | undefined) => void,
-    share?: number,
-  ): Promise<void>;
+  readPages<Item>(
+    path: string,
+    item: v.GenericSchema<unknown, Item>,
+    options?: HttpOptions,
+  ): AsyncIterable<Item[]>;
+  /** The items of all pages. Throws as `readPages`. */
+  readAll<Item>(path: string, item: v.GenericSchema<unknown, Item>): Promise<Item[]>;
 }
 
 const ErrorBody = v.object({ error: v.object({ code: v.string(), message: v.optional(v.string(), '') }) });
-const BatchBody = v.object({
-  responses: v.array(
-    v.object({
-      id: v.string(),
-      status: v.number(),
-      headers: v.optional(v.unknown()),
-      body: v.optional(v.unknown()),
-    }),
-  ),
-});
 
 /** Graph v1.0 at that origin, for one run. */
-export function createGraph(
-  origin: string,
-  http: Http,
-  tokens: TokenSource,
-  io: Io,
-  deadline: Deadline,
-): Graph {
+export function createGraph(origin: string, http: Http, tokens: TokenSource): Graph {
   const root = `${origin}/v1.0`;
 
   async function send(request: GraphRequest): Promise<GraphAnswer> {
@@ -97,75 +67,33 @@ export function createGraph(
     }
   }
 
-  async function readAll<Item>(
+  async function* readPages<Item>(
     path: string,
     item: v.GenericSchema<unknown, Item>,
     options: HttpOptions = {},
-  ): Promise<Item[]> {
+  ): AsyncGenerator<Item[]> {
     const Page = v.object({
       value: v.array(item),
       '@odata.nextLink': v.optional(v.pipe(v.string(), v.check(URL.canParse))),
     });
-    const items: Item[] = [];
     for (let next: string | undefined = path; next !== undefined; ) {
       const answer: GraphAnswer = await send({ method: 'GET', path: next, ...options });
       if (answer.status !== 200) throw refusal(answer);
       const page = v.safeParse(Page, answer.body);
       if (!page.success)
         throw new GraphError('Graph answered with something that is not the list asked for', answer.trace);
-      for (const one of page.output.value) items.push(one);
+      yield page.output.value;
       next = page.output['@odata.nextLink'];
     }
+  }
+
+  async function readAll<Item>(path: string, item: v.GenericSchema<unknown, Item>): Promise<Item[]> {
+    const items: Item[] = [];
+    for await (const page of readPages(path, item)) items.push(...page);
     return items;
   }
 
-  async function batch(
-    parts: readonly GraphRequest[],
-    settled: (index: number, answer: GraphAnswer | undefined) => void,
-    part = 1,
-  ): Promise<void> {
-    const share = shareOf(deadline, part);
-    let open = parts.map((part, index) => ({ part, id: String(index), index }));
-    for (let attempt = 1; open.length > 0; attempt += 1) {
-      const requests = open.map(({ part: { method, path: url, body }, id }) =>
-        body === undefined
-          ? { id, method, url }
-          : { id, method, url, body, headers: { 'Content-Type': 'application/json' } },
-      );
-      const whole = await send({ method: 'POST', path: '/$batch', body: { requests }, share: part });
-      if (whole.status !== 200) throw refusal(whole);
-      const parsed = v.safeParse(BatchBody, whole.body);
-      const responses = new Map((parsed.success ? parsed.output.responses : []).map((one) => [one.id, one]));
-
-      const again: typeof open = [];
-      let waitMilliseconds = 0;
-      let outOfTime: OutOfTime | undefined;
-      for (const entry of open) {
-        const response = responses.get(entry.id);
-        const header = (name: string) => partHeader(response?.headers, name);
-        const verdict = decideRetry({
-          status: response?.status,
-          retryAfter: header('retry-after'),
-          attempt,
-          repeatable: true,
-          nowMilliseconds: io.now(),
-          timeLeftMilliseconds: share.leftMilliseconds(response?.status),
-          random: io.random(),
-        });
-        if (verdict.kind === 'wait') {
-          again.push(entry);
-          waitMilliseconds = Math.max(waitMilliseconds, verdict.milliseconds);
-        } else if (verdict.why === 'deadline' && share.endsRun(response?.status)) {
-          outOfTime = new OutOfTime('deadline', { throttled: response?.status === 429 });
-        } else settled(entry.index, response && describe(response.status, header, response.body));
-      }
-      if (outOfTime) throw outOfTime;
-      if (again.length > 0) await wait(io, deadline, waitMilliseconds);
-      open = again;
-    }
-  }
-
-  return { send, readAll, batch };
+  return { send, readPages, readAll };
 }
 
 /** The GraphError for an answer that its caller has no use for. */
@@ -180,16 +108,16 @@ function toAnswer({ status, headers, text }: HttpAnswer): GraphAnswer {
   return describe(status, (name) => headers.get(name), text === '' ? undefined : parseJson(text));
 }
 
-function describe(status: number, header: (name: string) => string | null, body: unknown): GraphAnswer {
+/** An answer of Graph, or of one part of a batch, with what it says of itself if it is an error. */
+export function describe(
+  status: number,
+  header: (name: string) => string | null,
+  body: unknown,
+): GraphAnswer {
   const parsed = status < 400 ? undefined : v.safeParse(ErrorBody, body);
   const error = parsed?.success ? parsed.output.error : undefined;
   const trace = { status, code: plain(error?.code), requestId: plain(header('request-id')) };
   return { status, body, message: error?.message ?? '', trace };
-}
-
-function partHeader(headers: unknown, name: string): string | null {
-  const found = Object.entries(headers ?? {}).find(([key]) => key.toLowerCase() === name);
-  return found === undefined ? null : String(found[1]);
 }
 
 /** Only what looks like a code or an id reaches the log: whatever else a server sends there could name somebody. */

@@ -1,7 +1,8 @@
 /** Brings users into a group: twenty with one request, or one by one where that is refused. */
+import { BATCH_PARTS, type Batch } from './batch';
 import type { Group } from './directory';
 import { GraphError, orGraphError } from './errors';
-import { BATCH_PARTS, type Graph, type GraphAnswer, type GraphRequest } from './graph';
+import type { Graph, GraphAnswer, GraphRequest } from './graph';
 import type { Deadline } from './http';
 import type { Io } from './io';
 import { type GroupStop, groupStop, type JoinOutcome, joinOutcome } from './outcomes';
@@ -26,7 +27,13 @@ export type Join = (
 ) => Promise<GroupStop | undefined>;
 
 /** The joins of one run; `graphOrigin` is the host that a bind must name. */
-export function createJoin(graphOrigin: string, graph: Graph, io: Io, deadline: Deadline): Join {
+export function createJoin(
+  graphOrigin: string,
+  graph: Graph,
+  batch: Batch,
+  io: Io,
+  deadline: Deadline,
+): Join {
   /** Some tenants allow only single adds (facts: microsoft-graph-docs#16000). */
   let bulkRefused = false;
 
@@ -57,7 +64,7 @@ export function createJoin(graphOrigin: string, graph: Graph, io: Io, deadline: 
     const open = new Set(users);
     const others: NotJoined[] = [];
     const end = await orGraphError(
-      graph.batch(
+      batch(
         users.map((user) => joinOne(group, user)),
         (index, answer = NO_ANSWER) => {
           const user = users[index];

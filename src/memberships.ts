@@ -1,5 +1,6 @@
 /** Who is in a group, and the requests that change it. */
 import * as v from 'valibot';
+import { createBatch } from './batch';
 import { type Group, ObjectId } from './directory';
 import { GraphError, orGraphError } from './errors';
 import type { Graph, GraphRequest } from './graph';
@@ -34,23 +35,31 @@ export function createMemberships(
   io: Io,
   deadline: Deadline,
 ): Memberships {
+  const batch = createBatch(graph, io, deadline);
+
+  async function readUsers(group: Group): Promise<ReadonlySet<UserId>> {
+    const users = new Set<UserId>();
+    const path = `/groups/${group.id}/members?$select=id&$top=${MEMBERS_PAGE}`;
+    for await (const members of graph.readPages(path, MemberEntry, { share: READ_SHARE }))
+      for (const { id, '@odata.type': type } of members) if (type === '#microsoft.graph.user') users.add(id);
+    return users;
+  }
+
   return {
-    join: createJoin(graphOrigin, graph, io, deadline),
+    join: createJoin(graphOrigin, graph, batch, io, deadline),
 
     async read(group) {
-      const path = `/groups/${group.id}/members?$select=id&$top=${MEMBERS_PAGE}`;
-      const readPages = () => orGraphError(graph.readAll(path, MemberEntry, { share: READ_SHARE }));
       const isTooEarly = (result: object) => result instanceof GraphError && result.trace.status === 404;
-      const entries = await whileYoung(group, isTooEarly, readPages, io, deadline);
-      if (entries instanceof GraphError) throw entries;
-      const users = entries.filter((entry) => entry['@odata.type'] === '#microsoft.graph.user');
-      return new Set(users.map(({ id }) => id));
+      const read = () => orGraphError(readUsers(group));
+      const users = await whileYoung(group, isTooEarly, read, io, deadline);
+      if (users instanceof GraphError) throw users;
+      return users;
     },
 
     async leave(leaves, settled) {
       const open = new Set(leaves);
       const end = await orGraphError(
-        graph.batch(
+        batch(
           leaves.map(({ group, user }) => removal(group.id, user)),
           (index, answer) => {
             const leave = leaves[index];

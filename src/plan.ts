@@ -43,18 +43,24 @@ export interface Plan {
 }
 
 /** Judges every entry by itself, whatever the filter of the query was. Someone listed twice counts at his higher level. */
-export function assessRisk(entries: Iterable<RiskyUser>): RiskReading {
+export function createRiskReading(): { add(entries: Iterable<RiskyUser>): void; whole(): RiskReading } {
   const atRisk = new Map<UserId, RiskLevel>();
   const inDoubt = new Set<UserId>();
-  for (const { id, riskLevel, riskState, isDeleted } of entries) {
-    if (isDeleted === true || SETTLED_STATES.has(riskState) || riskLevel === 'none') continue;
-    const level = RISK_LEVELS.find((known) => known === riskLevel);
-    const earlier = atRisk.get(id);
-    if (level === undefined) inDoubt.add(id);
-    else if (earlier === undefined || isHigher(level, earlier)) atRisk.set(id, level);
-  }
-  for (const id of atRisk.keys()) inDoubt.delete(id);
-  return { atRisk, inDoubt };
+  return {
+    add(entries) {
+      for (const { id, riskLevel, riskState, isDeleted } of entries) {
+        if (isDeleted === true || SETTLED_STATES.has(riskState) || riskLevel === 'none') continue;
+        const level = RISK_LEVELS.find((known) => known === riskLevel);
+        const earlier = atRisk.get(id);
+        if (level === undefined) inDoubt.add(id);
+        else if (earlier === undefined || isHigher(level, earlier)) atRisk.set(id, level);
+      }
+    },
+    whole() {
+      for (const id of atRisk.keys()) inDoubt.delete(id);
+      return { atRisk, inDoubt };
+    },
+  };
 }
 
 /** The difference between what is and what should be. The exempt neither join nor leave, nor do those in doubt. */

@@ -37,7 +37,7 @@ export async function run(
     const deadline = createDeadline(io, config.deadlineSeconds * 1_000);
     const http = createHttp(io, deadline);
     const tokens = createTokenSource(config, http, io, memory);
-    const graph = createGraph(config.cloud.graphOrigin, http, tokens, io, deadline);
+    const graph = createGraph(config.cloud.graphOrigin, http, tokens);
     const directory = createDirectory(config, graph, io, deadline, memory);
     const memberships = createMemberships(config.cloud.graphOrigin, graph, io, deadline);
     const application = config.scimServicePrincipalId;
