@@ -53,7 +53,7 @@ export async function sync(run: Run): Promise<Outcome | undefined> {
   };
 }
 
-/** Writes the plan in the order that leaves nobody uncovered; then what only helps, while the runtime lets it. */
+/** Writes the plan, then does what only helps, while the runtime lets it. New groups are waited for all along. */
 async function carryOut(
   run: Run,
   state: State,
@@ -61,26 +61,47 @@ async function carryOut(
   groups: Map<RiskLevel, Group>,
   done: Done,
 ): Promise<void> {
-  let created: ReadonlyMap<RiskLevel, Group> = new Map();
+  const listings: Promise<void>[] = [];
   try {
-    created = await createGroups(run, state.missing);
-    for (const [level, group] of created) groups.set(level, group);
-    await joinAll(run, groups, plan.joins, done);
-    const moves = coveredMoves(plan.moves, state.members, done.joined);
-    // What was read of a group is no knowledge any more, once the group has turned out to be gone.
-    const covered = moves.filter(({ to }) => !done.stopped.has(to));
-    await leaveAll(run, groups, [...covered, ...(await agreedDepartures(run, plan))], done);
+    const mayGoOn = await writeInTime(run, plan, done, async () => {
+      const created = await createGroups(run, state.missing);
+      for (const [level, group] of created) groups.set(level, group);
+      listings.push(untilListed(run, [...created.values()]));
+      await changeMembers(run, state, plan, groups, done);
+    });
+    if (mayGoOn) await run.provision?.(newcomersOf(done, state.groups));
+  } finally {
+    await Promise.all(listings);
+  }
+}
+
+/** Reports a writing that was cut short; false if the runtime refuses further requests. */
+async function writeInTime(run: Run, plan: Plan, done: Done, write: () => Promise<void>): Promise<boolean> {
+  try {
+    await write();
+    return true;
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error;
     const { limit, throttled } = error;
     const { deadlineSeconds } = run.config;
     run.report.fail('out-of-time', { limit, throttled, deadlineSeconds, progress: progress(plan, done) });
-    if (limit === 'requests') return;
+    return limit === 'deadline';
   }
-  await Promise.all([
-    settleNewGroups(run, [...created.values()]),
-    run.provision?.(newcomersOf(done, state.groups)),
-  ]);
+}
+
+/** In the order that leaves nobody uncovered. */
+async function changeMembers(
+  run: Run,
+  state: State,
+  plan: Plan,
+  groups: ReadonlyMap<RiskLevel, Group>,
+  done: Done,
+): Promise<void> {
+  await joinAll(run, groups, plan.joins, done);
+  const moves = coveredMoves(plan.moves, state.members, done.joined);
+  // What was read of a group is no knowledge any more, once the group has turned out to be gone.
+  const covered = moves.filter(({ to }) => !done.stopped.has(to));
+  await leaveAll(run, groups, [...covered, ...(await agreedDepartures(run, plan))], done);
 }
 
 /** The departures that are safe: confirmed by a second reading, and no more than MAX_REMOVALS. */
@@ -122,10 +143,11 @@ async function tellPlan(
 }
 
 /** Only waiting: so that a run in another isolate, which remembers nothing, does not create the groups again. */
-async function settleNewGroups({ directory, report }: Run, created: readonly Group[]): Promise<void> {
+async function untilListed({ directory, report }: Run, created: readonly Group[]): Promise<void> {
   if (created.length === 0) return;
   const listed = await orTrouble(directory.untilListed(created));
-  if (listed !== true) report.warn('group-not-listed', undefined);
+  const asked = !(listed instanceof OutOfTime && listed.limit === 'requests');
+  if (listed !== true && asked) report.warn('group-not-listed', undefined);
 }
 
 /** Groups that this run created are left out: nobody can have assigned them to the enterprise application yet. */

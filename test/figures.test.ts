@@ -1,17 +1,8 @@
 /** What a run costs, by counting: requests, and round trips one after another. */
 import { describe, expect, it } from 'vitest';
-import { addGroups, addRisky, NAMES, type Scene, scene } from './harness';
+import { longestChain } from './chain';
+import { addGroups, addRisky, NAMES, scene } from './harness';
 import { freePlan } from './tenant/faults';
-
-/** The longest chain of requests of which each began only after the one before had ended. */
-function roundTrips({ tenant }: Scene): number {
-  const chains: { endedAt: number; length: number }[] = [];
-  for (const { at, endedAt = Infinity } of [...tenant.requests].sort((a, b) => a.at - b.at)) {
-    const before = chains.filter((chain) => chain.endedAt <= at).map(({ length }) => length);
-    chains.push({ endedAt, length: 1 + Math.max(0, ...before) });
-  }
-  return Math.max(0, ...chains.map(({ length }) => length));
-}
 
 describe('a run with nothing to do', () => {
   it.each([
@@ -31,13 +22,23 @@ describe('a run with nothing to do', () => {
       const ended = memory === 'warm' ? await here.run() : await here.coldRun();
       expect(ended.ok).toBe(true);
       expect(ended.requests).toBe(requests);
-      expect(roundTrips(here)).toBe(trips);
+      expect(longestChain(here.tenant.requests)).toBe(trips);
       expect(here.tenant.requests.every(({ method, path }) => method === 'GET' || path === '/token')).toBe(
         true,
       );
       expect(ended.lines).toHaveLength(1);
     },
   );
+});
+
+it('looks for the groups it has just made while it fills them', async () => {
+  const { tenant, run, expectInStep } = scene({ latencyMs: 50 });
+  for (const level of ['high', 'medium', 'low'] as const) addRisky(tenant, level, 1);
+  const ended = await run();
+  expect(ended.ok).toBe(true);
+  expectInStep();
+  // Sign-in, lookup, three creations at once, and one addition after another.
+  expect(longestChain(tenant.requests)).toBe(6);
 });
 
 it('brings 400 departures into 50 requests', async () => {
