@@ -42,8 +42,11 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
   const tokens: string[] = [];
   /** Each whole reading of the risky users. */
   const readings: Map<string, Standing>[] = [];
-  /** Who was read in a group, and who was added to it with 204. */
+  /** Who was read in a group or was added to it with 204, and the latter alone. */
   const members = new Map<string, Set<string>>();
+  const joined = new Map<string, Set<string>>();
+  /** Groups that this run made. */
+  const created = new Set<string>();
   const open = new Map<string, Record<string, unknown>[]>();
   /** Until when a write, or a part of a batch, was asked to stay away. */
   const away = new Map<string, number>();
@@ -65,6 +68,19 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
       note('I3: no second reading confirms that he departs');
   }
 
+  /** On-demand provisioning is for those whom this run added to a group that others can have assigned. */
+  function judgeOffer(body: Sent['body']): void {
+    for (const { subjects } of records(body['parameters'])) {
+      for (const { objectId, links } of records(subjects)) {
+        const group = String(objectId);
+        const users = records(Object(links)['members']).map(({ objectId: user }) => String(user));
+        if (!levelOf(group) || created.has(group)) wrong.push(`I5: offered members of ${group}`);
+        const others = users.filter((user) => !joined.get(group)?.has(user));
+        if (others.length > 0) wrong.push(`offered ${others}, whom it did not add to ${group}`);
+      }
+    }
+  }
+
   const isKnownIn = (level: RiskLevel, user: string) =>
     [...members].some(([group, users]) => levelOf(group) === level && users.has(user));
 
@@ -72,6 +88,7 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
     if (method === 'GET' || path === '/token') return;
     if (readings.length === 0) wrong.push(`I3: ${method} ${path} before the risky users were read`);
     if (method === 'DELETE') wrong.push(`I5: a bare DELETE ${path}`);
+    if (path.endsWith('/provisionOnDemand')) judgeOffer(body);
     for (const part of records(body['requests'])) {
       if (part['method'] === 'DELETE') judgeLeave(String(part['url']));
       if (now() < (away.get(keyOf(part)) ?? 0)) wrong.push(`I8: before Retry-After was over: ${keyOf(part)}`);
@@ -83,21 +100,23 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
     away.set(keyOf({ method, url: path, body }), now() + Number(headers.get('retry-after') ?? 0) * 1_000);
     if (path === '/token') tokens.push(...[answer['access_token']].filter((one) => typeof one === 'string'));
     if (method === 'GET' && status === 200) readPage(path, firstPage, answer);
+    if (path === '/groups' && status === 201) created.add(String(answer['id']));
     if (method === 'PATCH' && status === 204)
-      for (const bind of [body['members@odata.bind']].flat()) added(path, bind);
+      for (const bind of [body['members@odata.bind']].flat()) added(path, bind, joined, members);
     const parts = records(body['requests']);
     for (const { id, status: of, headers: more } of records(answer['responses'])) {
       const part = parts.find((one) => one['id'] === id);
       const seconds = Number(Object(more)['Retry-After'] ?? 0);
       if (part) away.set(keyOf(part), now() + seconds * 1_000);
       if (part && of === 204 && part['method'] === 'POST')
-        added(String(part['url']), Object.values(Object(part['body']))[0]);
+        added(String(part['url']), Object.values(Object(part['body']))[0], joined, members);
     }
   }
 
-  function added(path: string, bind: unknown): void {
+  function added(path: string, bind: unknown, ...lists: (typeof members)[]): void {
     const group = path.split('/')[2] ?? '';
-    members.set(group, (members.get(group) ?? new Set()).add(String(bind).split('/').at(-1) ?? ''));
+    for (const list of lists)
+      list.set(group, (list.get(group) ?? new Set()).add(String(bind).split('/').at(-1) ?? ''));
   }
 
   function readPage(path: string, firstPage: boolean, answer: Sent['body']): void {
@@ -115,7 +134,7 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
     if (path === '/identityProtection/riskyUsers') readings.push(reading(entries));
     const [, group] = /^\/groups\/([^/]+)\/members$/.exec(path) ?? [];
     for (const { id, '@odata.type': type } of group ? entries : [])
-      if (type === '#microsoft.graph.user') added(path, id);
+      if (type === '#microsoft.graph.user') added(path, id, members);
   }
 
   return {

@@ -5,6 +5,7 @@ import { type Memory, run } from '../src/run';
 import { EVERY_MINUTE, NAMES, seeded } from './harness';
 import type { Change, GroupKind, History, Word } from './history';
 import { isFit, isNamed, PROPERTIES } from './history-groups';
+import { HEARTBEAT_URL, heartbeatDesk } from './history-heartbeat';
 import { befall } from './history-troubles';
 import { type Standing, standingOf, witness } from './history-witness';
 import { fakeClock } from './tenant/clock';
@@ -31,7 +32,7 @@ export function createWorld(history: History) {
   const { lagMs: lag, pages: pageSizes, filterRefused: rejectRiskFilter, bulkAddForbidden } = history;
   Object.assign(tenant, { lag, pageSizes, rejectRiskFilter, bulkAddForbidden });
   const ids: string[] = [];
-  const secrets = new Set([tenant.ids.clientSecret]);
+  const secrets = new Set([tenant.ids.clientSecret, HEARTBEAT_URL]);
   const risks = new Map<string, { level: Word; state: Word }>();
   const exempt = new Set<string>();
   const levels = new Map<string, RiskLevel>();
@@ -146,6 +147,15 @@ export function createWorld(history: History) {
     }
     env['EXEMPT_USER_IDS'] = [...exempt].join(',').toUpperCase();
     env['GROUP_IDS'] = [...pins].map(([level, id]) => `${level}=${id}`).join(',');
+    env['HEARTBEAT_URL'] = history.heartbeat && HEARTBEAT_URL;
+    if (history.provisioning) addProvisioning(history.provisioning);
+  }
+
+  function addProvisioning({ callMs, assigned }: NonNullable<History['provisioning']>): void {
+    tenant.permissions = [...tenant.permissions, 'Synchronization.ReadWrite.All'];
+    const { servicePrincipalId, unassigned } = tenant.addProvisioning({ delayMs: callMs });
+    env['SCIM_SERVICE_PRINCIPAL_ID'] = servicePrincipalId;
+    for (const level of RISK_LEVELS) if (!assigned.includes(level)) unassigned.add(ours(level) ?? '');
   }
 
   /** One run, now, in an isolate that remembers this. */
@@ -158,12 +168,14 @@ export function createWorld(history: History) {
       lines.push(JSON.parse(text));
     };
     const watch = witness(tenant.client(`run ${runs}`), { levelOf, exempt, now: clock.now });
-    const io = { fetch: watch.fetch, now: clock.now, sleep: clock.sleep, random: latency };
+    const desk = heartbeatDesk(history.heartbeat, clock, watch.fetch);
+    const io = { fetch: desk.fetch, now: clock.now, sleep: clock.sleep, random: latency };
+    const settings = { ...env, ...more };
     let error: unknown;
     const start = clock.now();
     await clock.run(async () => {
       try {
-        await run({ ...env, ...more }, EVERY_MINUTE, io, { log, warn: log, error: log }, memory);
+        await run(settings, EVERY_MINUTE, io, { log, warn: log, error: log }, memory);
       } catch (thrown) {
         error = thrown;
       }
@@ -178,6 +190,7 @@ export function createWorld(history: History) {
       lines,
       wrong: [
         ...watch.wrong,
+        ...desk.wrong(error === undefined && settings['HEARTBEAT_URL'] !== undefined && !isDry(settings)),
         ...leaks,
         ...bugs.map((line) => `unexpected: ${JSON.stringify(line)}`),
         ...(late ? ['I7: the run ended after its deadline'] : []),
@@ -195,3 +208,5 @@ export function createWorld(history: History) {
     settle: () => clock.advance(groupDeleted ? YOUNG_GROUP_MILLISECONDS : 0),
   };
 }
+
+const isDry = (settings: Record<string, unknown>) => settings['DRY_RUN'] === 'true';

@@ -14,6 +14,9 @@ export interface Person {
   deleted: 'no' | 'marked' | 'stale';
 }
 
+/** What the address of the heartbeat does with it. */
+export type Heartbeat = 'takes it' | 'refuses it' | 'breaks off' | 'never answers';
+
 export type Unfit = 'dynamic' | 'mail-enabled' | 'synced' | 'distribution' | 'Microsoft 365';
 export type GroupKind = 'fit' | 'older' | 'other case' | Unfit;
 
@@ -46,6 +49,9 @@ export interface History {
   pages: { riskyUsers: number; members: number; groups: number; emptyPages: boolean };
   filterRefused: boolean;
   bulkAddForbidden: boolean;
+  /** The application that provisions on demand: how long a call takes, and the levels whose groups it is assigned. */
+  provisioning: { callMs: number; assigned: readonly RiskLevel[] } | undefined;
+  heartbeat: Heartbeat | undefined;
   troublePercent: number;
   steps: readonly Step[];
   /** What others do between any two requests of a run, one after another. */
@@ -170,6 +176,14 @@ export const history: fc.Arbitrary<History> = fc
     }),
     filterRefused: fc.integer({ min: 0, max: 5 }).map((chance) => chance === 5),
     bulkAddForbidden: fc.integer({ min: 0, max: 5 }).map((chance) => chance === 5),
+    provisioning: fc.option(
+      fc.record({ callMs: fc.constantFrom(500, 20_000), assigned: fc.subarray([...RISK_LEVELS]) }),
+      { nil: undefined, freq: 2 },
+    ),
+    heartbeat: fc.option(
+      fc.constantFrom<Heartbeat>('takes it', 'refuses it', 'breaks off', 'never answers'),
+      { nil: undefined, freq: 2 },
+    ),
     troublePercent: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 50 })),
     steps: fc.array(step, { minLength: 1, maxLength: 3 }),
     edits: fc.array(change, { minLength: 1, maxLength: 12 }),
