@@ -2,7 +2,7 @@
 import { type Group, groupName } from './directory';
 import { type GraphTrace, isTrouble, OutOfTime, orTrouble } from './errors';
 import { USERS_AT_ONCE } from './joining';
-import type { GroupStop } from './outcomes';
+import { type GroupStop, type LeaveOutcome, refusalOfAll } from './outcomes';
 import { type Leave, RISK_LEVELS, type RiskLevel, type UserId } from './plan';
 import type { Run } from './reading';
 import type { Report } from './report';
@@ -100,22 +100,15 @@ export async function leaveAll(
       return group && !done.stopped.has(leave.level) ? [{ ...leave, group }] : [];
     });
     while (open.length > 0) {
-      const now = open.slice(0, USERS_AT_ONCE);
-      const tried = new Map<RiskLevel, { count: number; refusals: GraphTrace[] }>();
-      await run.memberships.leave(now, (leave, outcome) => {
-        const { count, refusals } = tried.get(leave.level) ?? { count: 0, refusals: [] };
-        tried.set(leave.level, { count: count + 1, refusals });
+      const told = new Map(RISK_LEVELS.map((level): [RiskLevel, LeaveOutcome[]] => [level, []]));
+      await run.memberships.leave(open.slice(0, USERS_AT_ONCE), (leave, outcome) => {
+        told.get(leave.level)?.push(outcome);
         if (outcome === 'left') left.push(leave);
-        else if (outcome !== 'no member') {
-          refused.push({ ...leave, trace: outcome.refused });
-          if (outcome.refused.status === 403 || outcome.refused.status === 400)
-            refusals.push(outcome.refused);
-        }
+        else if (outcome !== 'no member') refused.push({ ...leave, trace: outcome.refused });
       });
       const next: typeof open = [];
       for (const leave of open.slice(USERS_AT_ONCE)) {
-        const { count, refusals } = tried.get(leave.level) ?? { count: 0, refusals: [] };
-        const trace = count > 0 && refusals.length === count ? refusals[0] : undefined;
+        const trace = refusalOfAll(told.get(leave.level) ?? []);
         if (trace === undefined) next.push(leave);
         else refused.push({ ...leave, trace });
       }

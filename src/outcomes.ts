@@ -40,3 +40,10 @@ export function leaveOutcome(answer: GraphAnswer | undefined): LeaveOutcome {
   const notAMember = answer?.status === 404 || (answer?.status === 400 && !isRefusal(answer));
   return notAMember ? 'no member' : { refused: answer?.trace ?? {} };
 }
+
+/** What the group said to everybody who was to leave it, if it will say the same of anybody else. */
+export function refusalOfAll(outcomes: readonly LeaveOutcome[]): GraphTrace | undefined {
+  const refusals = outcomes.flatMap((outcome) => (typeof outcome === 'object' ? [outcome.refused] : []));
+  const ofTheGroup = refusals.filter(({ status }) => status === 403 || status === 400);
+  return ofTheGroup.length === outcomes.length ? ofTheGroup[0] : undefined;
+}
