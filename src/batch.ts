@@ -66,7 +66,7 @@ export function createBatch(graph: Graph, io: Io, deadline: Deadline): Batch {
           again.push(entry);
           waitMilliseconds = Math.max(waitMilliseconds, verdict.milliseconds);
         } else if (verdict.why === 'deadline' && share.endsRun(response?.status)) {
-          outOfTime = new OutOfTime('deadline', { throttled: response?.status === 429 });
+          outOfTime = new OutOfTime('deadline', { throttled: verdict.throttled });
         } else settled(entry.index, response && describe(response.status, header, response.body));
       }
       if (outOfTime) throw outOfTime;

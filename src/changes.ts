@@ -80,7 +80,7 @@ export async function joinAll(run: Run, groups: Groups, joins: Joins, done: Done
       reportJoins(run, level, joined);
       const details = { group: groupName(level), count: gone.length };
       if (gone.length > 0) run.report.warn('users-gone', details, { level }, gone);
-      reportRefused(run.report, 'join-failed', level, refused);
+      reportRefused(run.report, 'join', level, refused);
     }
   }
 }
@@ -99,16 +99,19 @@ export async function leaveAll(
       const group = groups.get(leave.level);
       return group && !done.stopped.has(leave.level) ? [{ ...leave, group }] : [];
     });
+    const told = new Map(RISK_LEVELS.map((level): [RiskLevel, LeaveOutcome[]] => [level, []]));
     while (open.length > 0) {
-      const told = new Map(RISK_LEVELS.map((level): [RiskLevel, LeaveOutcome[]] => [level, []]));
-      await run.memberships.leave(open.slice(0, USERS_AT_ONCE), (leave, outcome) => {
+      const trouble = await run.memberships.leave(open.slice(0, USERS_AT_ONCE), (leave, outcome) => {
         told.get(leave.level)?.push(outcome);
         if (outcome === 'left') left.push(leave);
         else if (outcome !== 'no member') refused.push({ ...leave, trace: outcome.refused });
       });
+      const stops = new Map(
+        [...told].map(([level, outcomes]) => [level, refusalOfAll(outcomes, USERS_AT_ONCE)]),
+      );
       const next: typeof open = [];
       for (const leave of open.slice(USERS_AT_ONCE)) {
-        const trace = refusalOfAll(told.get(leave.level) ?? []);
+        const trace = trouble ?? stops.get(leave.level);
         if (trace === undefined) next.push(leave);
         else refused.push({ ...leave, trace });
       }
@@ -120,7 +123,7 @@ export async function leaveAll(
       reportLeaves(run, level, left);
       reportRefused(
         run.report,
-        'leave-failed',
+        'leave',
         level,
         refused.filter((one) => one.level === level),
       );
@@ -160,18 +163,23 @@ function reportStop(report: Report, level: RiskLevel, stop: Exclude<GroupStop, {
     );
 }
 
+/** Those refused for want of a permission apart from the others: the remedies differ. */
 function reportRefused(
   report: Report,
-  what: 'join-failed' | 'leave-failed',
+  verb: 'join' | 'leave',
   level: RiskLevel,
   refused: readonly { user: UserId; trace: GraphTrace }[],
 ): void {
-  const [first] = refused;
-  if (first === undefined) return;
-  const users = refused.map(({ user }) => user);
-  const details = { group: groupName(level), count: users.length };
-  const key = what === 'leave-failed' && first.trace.status === 403 ? 'leave-refused' : what;
-  report.fail(key, details, { level, ...first.trace }, users);
+  const isForbidden = ({ trace }: { trace: GraphTrace }) => trace.status === 403;
+  for (const [key, some] of [
+    [`${verb}-refused`, refused.filter(isForbidden)],
+    [`${verb}-failed`, refused.filter((one) => !isForbidden(one))],
+  ] as const) {
+    const [first] = some;
+    if (first === undefined) continue;
+    const users = some.map(({ user }) => user);
+    report.fail(key, { group: groupName(level), count: users.length }, { level, ...first.trace }, users);
+  }
 }
 
 function inOrder(groups: Groups): [RiskLevel, Group][] {

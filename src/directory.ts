@@ -13,7 +13,8 @@ const RISKY_USERS_SPACING_MILLISECONDS = 1_050;
 const RISKY_USERS_PAGE = 500;
 /** How long a new group may stay unknown to parts of Entra (learn: group-post-members; a few seconds as a rule). */
 const YOUNG_GROUP_MILLISECONDS = 600_000;
-const LISTING_WAITS_MILLISECONDS = [1_000, 2_000, 4_000, 8_000, 16_000];
+/** Before each look at the lookup. */
+const LISTING_WAITS_MILLISECONDS = [0, 1_000, 2_000, 4_000, 8_000, 16_000];
 
 export interface Group {
   id: string;
@@ -117,7 +118,8 @@ export function createDirectory(
         id,
         youngUntilMilliseconds: createdMilliseconds + YOUNG_GROUP_MILLISECONDS,
       }));
-    const ours = [...fit, ...rememberedGroup(level)][0];
+    const unlisted = rememberedGroup(level).filter((group) => named.every(({ id }) => id !== group.id));
+    const ours = [...fit, ...unlisted][0];
     const others = named.map(({ id }) => id).filter((id) => id !== ours?.id);
     if (ours !== undefined) return { kind: 'fit', group: ours, others };
     const oldest = named[0];
@@ -175,9 +177,9 @@ export function createDirectory(
 
     async untilListed(groups) {
       for (const milliseconds of LISTING_WAITS_MILLISECONDS) {
+        await wait(io, deadline, milliseconds);
         const listed = new Set((await graph.readAll(lookup, GroupEntry)).map(({ id }) => id));
         if (groups.every(({ id }) => listed.has(id))) return true;
-        await wait(io, deadline, milliseconds);
       }
       return false;
     },

@@ -56,12 +56,13 @@ export class OutOfTime extends Error {
   readonly throttled: boolean;
 
   constructor(limit: 'deadline' | 'requests', options: ErrorOptions & { throttled?: boolean } = {}) {
-    super(
-      limit === 'deadline' ? 'the deadline of the run is reached' : 'the runtime refuses further requests',
-      options,
-    );
+    const { throttled = false } = options;
+    const deadline = throttled
+      ? 'Graph asks for a longer pause than the run has left'
+      : 'The deadline of the run is reached';
+    super(limit === 'deadline' ? deadline : 'The runtime refuses further requests', options);
     this.limit = limit;
-    this.throttled = options.throttled ?? false;
+    this.throttled = throttled;
   }
 }
 

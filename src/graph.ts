@@ -17,6 +17,8 @@ export interface GraphAnswer {
   body: unknown;
   /** Graph's own sentence of an error. It may name people: never log it. */
   message: string;
+  /** Graph asks to be left alone for a while, whoever it is about. */
+  busy: boolean;
   trace: GraphTrace;
 }
 
@@ -117,7 +119,8 @@ export function describe(
   const parsed = status < 400 ? undefined : v.safeParse(ErrorBody, body);
   const error = parsed?.success ? parsed.output.error : undefined;
   const trace = { status, code: plain(error?.code), requestId: plain(header('request-id')) };
-  return { status, body, message: error?.message ?? '', trace };
+  const busy = status === 429 || header('retry-after') !== null;
+  return { status, body, message: error?.message ?? '', busy, trace };
 }
 
 /** Only what looks like a code or an id reaches the log: whatever else a server sends there could name somebody. */

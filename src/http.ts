@@ -127,12 +127,13 @@ export function createHttp(io: Io, deadline: Deadline): Http {
         limitMilliseconds = REQUEST_LIMIT_MILLISECONDS,
       } = options;
       const share = shareOf(deadline, part);
+      let status: number | undefined;
       for (let tries = 1; ; tries += 1) {
         await pace?.();
-        const result = await attempt(url, init, Math.min(limitMilliseconds, share.leftMilliseconds()));
+        const result = await attempt(url, init, Math.min(limitMilliseconds, share.leftMilliseconds(status)));
         const answered = !(result instanceof Unanswered);
         if (!answered && deadline.leftMilliseconds() <= 0) throw new OutOfTime('deadline', { cause: result });
-        const status = answered ? result.status : undefined;
+        status = answered ? result.status : undefined;
         const verdict = decideRetry({
           status,
           retryAfter: answered ? result.headers.get('retry-after') : null,
@@ -145,7 +146,7 @@ export function createHttp(io: Io, deadline: Deadline): Http {
         });
         if (verdict.kind === 'wait') await io.sleep(verdict.milliseconds);
         else if (verdict.why === 'deadline' && share.endsRun(status)) {
-          throw new OutOfTime('deadline', { cause: result, throttled: status === 429 });
+          throw new OutOfTime('deadline', { cause: result, throttled: verdict.throttled });
         } else if (answered) return result;
         else throw result;
       }

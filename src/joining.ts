@@ -14,7 +14,7 @@ export const USERS_AT_ONCE = BATCH_PARTS;
 /** Of the time left: what the trouble of one level may take from the others. */
 const SHARE = 1 / 4;
 /** What stands for an answer where none came. */
-const NO_ANSWER: GraphAnswer = { status: 0, body: undefined, message: '', trace: {} };
+const NO_ANSWER: GraphAnswer = { status: 0, body: undefined, message: '', busy: false, trace: {} };
 
 type NotJoined = { user: UserId; answer: GraphAnswer };
 type Settle = (user: UserId, outcome: JoinOutcome) => void;
@@ -88,10 +88,15 @@ export function createJoin(
     settled: Settle,
   ): Promise<GroupStop | undefined> {
     if (!bulkRefused) {
-      const { status } = (await orGraphError(graph.send(joinAll(group, users)))).trace;
+      const answer = await orGraphError(graph.send(joinAll(group, users)));
+      const { status } = answer.trace;
       if (status === 204) {
         for (const user of users) settled(user, 'joined');
         return undefined;
+      }
+      if (!(answer instanceof GraphError) && answer.busy) {
+        for (const user of users) settled(user, { refused: answer.trace });
+        return { why: 'trouble' };
       }
       bulkRefused = status === 403;
     }
@@ -121,7 +126,7 @@ export function createJoin(
     const attempt = () => tryToJoin(group, [...open], settle);
     const stop = await whileYoung(group, isTooEarly, attempt, io, deadline);
     // Only a whole twenty speaks of the group; fewer may each have a reason of their own.
-    if (!is400(stop) || users.length === USERS_AT_ONCE) return stop;
+    if (stop?.why !== 'all refused' || users.length === USERS_AT_ONCE) return stop;
     for (const user of open) settled(user, { refused: stop.trace });
     return undefined;
   };

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { createBatch } from './batch';
 import { type Group, ObjectId } from './directory';
-import { GraphError, orGraphError } from './errors';
+import { GraphError, type GraphTrace, orGraphError } from './errors';
 import type { Graph, GraphRequest } from './graph';
 import type { Deadline } from './http';
 import type { Io } from './io';
@@ -19,11 +19,14 @@ export interface Memberships {
   /** The users among the direct members. Throws as Graph does; GraphError also when any entry is unusable. */
   read(group: Group): Promise<ReadonlySet<UserId>>;
   join: Join;
-  /** Removes at most 20 users, from any of the groups, and tells of each. Throws OutOfTime, SignInError. */
+  /**
+   * Removes at most 20 users, from any of the groups, and tells of each. With a trace no more is to be tried: Graph was
+   * in trouble, whoever was to leave. Throws OutOfTime, SignInError.
+   */
   leave<L extends { group: Group; user: UserId }>(
     leaves: readonly L[],
     settled: (leave: L, outcome: LeaveOutcome) => void,
-  ): Promise<void>;
+  ): Promise<GraphTrace | undefined>;
 }
 
 const MemberEntry = v.object({ id: ObjectId, '@odata.type': v.nullish(v.string()) });
@@ -69,7 +72,9 @@ export function createMemberships(
           },
         ),
       );
-      if (end instanceof GraphError) for (const leave of open) settled(leave, { refused: end.trace });
+      if (!(end instanceof GraphError)) return undefined;
+      for (const leave of open) settled(leave, { refused: end.trace });
+      return end.trace;
     },
   };
 }

@@ -41,9 +41,8 @@ export function leaveOutcome(answer: GraphAnswer | undefined): LeaveOutcome {
   return notAMember ? 'no member' : { refused: answer?.trace ?? {} };
 }
 
-/** What the group said to everybody who was to leave it, if it will say the same of anybody else. */
-export function refusalOfAll(outcomes: readonly LeaveOutcome[]): GraphTrace | undefined {
+/** What the group says to all who are to leave it, once it has said so to `enough` and let none go. */
+export function refusalOfAll(outcomes: readonly LeaveOutcome[], enough: number): GraphTrace | undefined {
   const refusals = outcomes.flatMap((outcome) => (typeof outcome === 'object' ? [outcome.refused] : []));
-  const ofTheGroup = refusals.filter(({ status }) => status === 403 || status === 400);
-  return ofTheGroup.length === outcomes.length ? ofTheGroup[0] : undefined;
+  return refusals.length >= enough && refusals.length === outcomes.length ? refusals[0] : undefined;
 }

@@ -6,6 +6,7 @@ import { type Graph, type GraphAnswer, plain, refusal } from './graph';
 import { type Deadline, parseJson } from './http';
 import type { Io } from './io';
 import type { UserId } from './plan';
+import { findJob, type Job, jobPath, type MissingJob } from './provisioning-job';
 import type { Report } from './report';
 import { people, reasonOf, traceOf } from './trouble';
 
@@ -18,8 +19,6 @@ const ON_DEMAND = {
   /** A call takes half a minute, so it is worth a moment until the new memberships are known (entra: a few seconds). */
   settleMilliseconds: 6_000,
   offerAgainAfterMilliseconds: 10_000,
-  /** Left of the run for the heartbeat and the last line. */
-  reserveMilliseconds: 5_000,
 } as const;
 
 /** Nothing left to do for Cloudflare (documented example of provisionOnDemand). */
@@ -40,28 +39,12 @@ export interface ProvisioningMemory {
   provisioning?: Job | undefined;
 }
 
-interface Job {
-  jobId: string;
-  ruleId: string;
-}
-
 interface Offer {
   groupId: string;
   users: readonly UserId[];
   notBeforeMilliseconds: number;
 }
 
-const Jobs = v.object({
-  id: v.string(),
-  schedule: v.nullish(v.object({ state: v.nullish(v.string()) })),
-  status: v.nullish(v.object({ code: v.nullish(v.string()) })),
-});
-const Mapping = v.object({ enabled: v.optional(v.unknown()), sourceObjectName: v.nullish(v.string()) });
-const Schema = v.object({
-  synchronizationRules: v.array(
-    v.object({ id: v.string(), objectMappings: v.nullish(v.array(Mapping), []) }),
-  ),
-});
 const OnDemand = v.object({ key: v.pipe(v.string(), v.transform(parseJson)) });
 const Result = v.object({
   result: v.string(),
@@ -77,28 +60,11 @@ export function createProvisioning(
   report: Report,
   memory: ProvisioningMemory,
 ): Provision {
-  const jobsPath = `/servicePrincipals/${servicePrincipalId}/synchronization/jobs`;
-  const leftMilliseconds = () => deadline.leftMilliseconds() - ON_DEMAND.reserveMilliseconds;
-  const jobPath = (jobId: string) => `${jobsPath}/${encodeURIComponent(jobId)}`;
-
-  /** The active job with a rule that maps groups; otherwise the key of what is missing. Throws as Graph does. */
-  async function findJob(): Promise<Job | 'provisioning-no-job' | 'provisioning-quarantine'> {
+  async function findJobOnce(): Promise<Job | MissingJob> {
     if (memory.provisioning) return memory.provisioning;
-    const started = (await graph.readAll(jobsPath, Jobs)).filter(
-      ({ schedule }) => schedule?.state === 'Active',
-    );
-    const healthy = started.filter(({ status }) => status?.code !== 'Quarantine');
-    if (started.length > 0 && healthy.length === 0) return 'provisioning-quarantine';
-    for (const { id: jobId } of healthy) {
-      const answer = await graph.send({ method: 'GET', path: `${jobPath(jobId)}/schema` });
-      if (answer.status !== 200) throw refusal(answer);
-      const schema = v.safeParse(Schema, answer.body);
-      const rule = schema.success ? schema.output.synchronizationRules.find(mapsGroups) : undefined;
-      if (rule === undefined) continue;
-      memory.provisioning = { jobId, ruleId: rule.id };
-      return memory.provisioning;
-    }
-    return 'provisioning-no-job';
+    const job = await findJob(graph, servicePrincipalId);
+    if (typeof job === 'object') memory.provisioning = job;
+    return job;
   }
 
   function send({ jobId, ruleId }: Job, { groupId, users }: Offer): Promise<GraphAnswer> {
@@ -106,10 +72,10 @@ export function createProvisioning(
     const subjects = [{ objectId: groupId, objectTypeName: 'Group', links: { members } }];
     return graph.send({
       method: 'POST',
-      path: `${jobPath(jobId)}/provisionOnDemand`,
+      path: `${jobPath(servicePrincipalId, jobId)}/provisionOnDemand`,
       body: { parameters: [{ ruleId, subjects }] },
       attempts: 1,
-      limitMilliseconds: Math.min(ON_DEMAND.callLimitMilliseconds, leftMilliseconds()),
+      limitMilliseconds: ON_DEMAND.callLimitMilliseconds,
     });
   }
 
@@ -127,21 +93,26 @@ export function createProvisioning(
     let left = 0;
     let ended = false;
 
-    async function offer(one: Offer): Promise<void> {
+    /** Waits for it. False if there is no time for it, or if another call has ended it all meanwhile. */
+    async function turnOf({ notBeforeMilliseconds }: Offer): Promise<boolean> {
       const free = (starts.at(-ON_DEMAND.callsPerWindow) ?? -Infinity) + ON_DEMAND.windowMilliseconds;
-      const start = Math.max(io.now(), one.notBeforeMilliseconds, starts.at(-1) ?? 0, free);
+      const start = Math.max(io.now(), notBeforeMilliseconds, starts.at(-1) ?? 0, free);
       const pause = start - io.now();
-      if (ended || pause >= leftMilliseconds()) {
+      if (ended || pause >= deadline.leftMilliseconds()) return false;
+      starts.push(start);
+      if (pause > 0) await io.sleep(pause);
+      return !ended;
+    }
+
+    async function offer(one: Offer): Promise<void> {
+      const answer = (await turnOf(one)) ? await orTrouble(send(job, one)) : undefined;
+      if (answer === undefined) {
         left += one.users.length;
         return;
       }
-      starts.push(start);
-      if (pause > 0) await io.sleep(pause);
-      const answer = await orTrouble(send(job, one));
       if (isTrouble(answer) || answer.status !== 200) {
         left += one.users.length;
-        const timeIsUp = answer instanceof OutOfTime || leftMilliseconds() <= 0;
-        if (!ended && !timeIsUp) warn(isTrouble(answer) ? answer : refusal(answer));
+        if (!ended && !(answer instanceof OutOfTime)) warn(isTrouble(answer) ? answer : refusal(answer));
         ended = true;
         memory.provisioning = undefined;
         return;
@@ -164,7 +135,8 @@ export function createProvisioning(
     const settled = io.now() + ON_DEMAND.settleMilliseconds;
     const open = newcomers.flatMap(({ group, users }) => inFives(group.id, users, settled));
     if (open.length === 0) return;
-    const job = await orTrouble(findJob());
+    const job = await orTrouble(findJobOnce());
+    if (job instanceof OutOfTime) return report.warn('provisioning-left', { count: countUsers(open) });
     if (isTrouble(job)) return warn(job);
     if (typeof job === 'string') return report.warn(job, undefined);
     const { done, left, skipped } = await offerAll(job, open);
@@ -184,10 +156,8 @@ function inFives(groupId: string, users: readonly UserId[], notBeforeMillisecond
   return offers;
 }
 
-function mapsGroups({
-  objectMappings,
-}: v.InferOutput<typeof Schema>['synchronizationRules'][number]): boolean {
-  return (objectMappings ?? []).some((one) => one.enabled === true && one.sourceObjectName === 'Group');
+function countUsers(offers: readonly Offer[]): number {
+  return offers.reduce((sum, { users }) => sum + users.length, 0);
 }
 
 /** HTTP 200 is not success: `key` is JSON as text, and says what happened. */

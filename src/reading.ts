@@ -50,6 +50,7 @@ async function readGroups({ directory, memberships, report }: Run): Promise<Omit
   const groups = new Map<RiskLevel, Group>();
   const members = new Map<RiskLevel, ReadonlySet<UserId>>();
   const missing: RiskLevel[] = [];
+  let refusedSignIn: SignInError | undefined;
   await Promise.all(
     RISK_LEVELS.map(async (level) => {
       const group = groupName(level);
@@ -67,19 +68,15 @@ async function readGroups({ directory, memberships, report }: Run): Promise<Omit
         report.warn('duplicate-groups', { group, used: finding.group.id }, { level }, finding.others);
       }
       const users = await orTrouble(memberships.read(finding.group));
-      if (isTrouble(users)) {
-        const trace = traceOf(users);
-        report.fail(
-          'group-unread',
-          { group, reason: reasonOf(users), status: trace.status },
-          { level, ...trace },
-        );
-        return;
-      }
+      if (users instanceof SignInError) refusedSignIn = users;
+      else if (isTrouble(users))
+        report.fail('group-unread', { group, error: users }, { level, ...traceOf(users) });
+      if (isTrouble(users)) return;
       groups.set(level, finding.group);
       members.set(level, users);
     }),
   );
+  if (refusedSignIn) throw refusedSignIn;
   return { groups, members, missing };
 }
 
@@ -106,8 +103,7 @@ function reportFailedLookup(run: Run, error: Trouble): void {
 function reportUnfinishedReading({ config, report }: Run, error: SignInError | OutOfTime): void {
   if (error instanceof SignInError) report.fail('sign-in', error);
   else {
-    const { limit, throttled } = error;
     const progress = 'reading was not finished, and nothing was written';
-    report.fail('out-of-time', { limit, throttled, deadlineSeconds: config.deadlineSeconds, progress });
+    report.fail('out-of-time', { error, deadlineSeconds: config.deadlineSeconds, progress });
   }
 }

@@ -26,8 +26,10 @@ export interface Attempt {
 
 export type Verdict =
   | { kind: 'wait'; milliseconds: number }
-  /** `final`: trying again would not help, or has been tried often enough. `deadline`: it would, but not in time. */
-  | { kind: 'give up'; why: 'final' | 'deadline' };
+  /** Trying again would not help, or has been tried often enough. */
+  | { kind: 'give up'; why: 'final' }
+  /** It would help, but not in time. `throttled`: because the server asked for so long a pause, or for fewer requests. */
+  | { kind: 'give up'; why: 'deadline'; throttled: boolean };
 
 /** The rule for every request and for every part of a batch. A `Retry-After` is waited out in full. */
 export function decideRetry(attempt: Attempt): Verdict {
@@ -38,7 +40,8 @@ export function decideRetry(attempt: Attempt): Verdict {
   if (!retryable || (mayHaveHappened && !attempt.repeatable)) return { kind: 'give up', why: 'final' };
   if (attempt.attempt >= (attempt.mostAttempts ?? RETRY.attempts)) return { kind: 'give up', why: 'final' };
   const milliseconds = asked ?? backoff(attempt.attempt, attempt.random);
-  if (milliseconds >= attempt.timeLeftMilliseconds) return { kind: 'give up', why: 'deadline' };
+  if (milliseconds >= attempt.timeLeftMilliseconds)
+    return { kind: 'give up', why: 'deadline', throttled: status === 429 || asked !== undefined };
   return { kind: 'wait', milliseconds };
 }
 

@@ -15,6 +15,8 @@ import { type Outcome, sync } from './sync';
 import { createTokenSource, type TokenMemory } from './token';
 import { reasonOf } from './trouble';
 
+const HEARTBEAT = { share: 1 / 10, mostMilliseconds: 5_000 } as const;
+
 /** What a warm isolate remembers between runs: plain data that only saves time. */
 export interface Memory extends TokenMemory, GroupMemory, CertificateMemory, ProvisioningMemory {}
 
@@ -34,7 +36,8 @@ export async function run(
   let cause: unknown;
   try {
     const config = await readConfig(env, cron, startMilliseconds, memory);
-    const deadline = createDeadline(io, config.deadlineSeconds * 1_000);
+    const end = createDeadline(io, config.deadlineSeconds * 1_000);
+    const deadline = createDeadline(io, config.deadlineSeconds * 1_000 - heartbeatMilliseconds(config));
     const http = createHttp(io, deadline);
     const tokens = createTokenSource(config, http, io, memory);
     const graph = createGraph(config.cloud.graphOrigin, http, tokens);
@@ -48,7 +51,7 @@ export async function run(
     warnOfExpiry(config, startMilliseconds, report);
     const outcome = await sync({ config, directory, memberships, report, provision });
     if (config.heartbeatUrl !== undefined && !config.dryRun && report.failures().length === 0) {
-      await sendHeartbeat(config.heartbeatUrl, io, deadline, report);
+      await sendHeartbeat(config.heartbeatUrl, io, end, report);
     }
     const milliseconds = io.now() - startMilliseconds;
     if (outcome) tellEnd(config, report, outcome, { requests: http.sent(), milliseconds });
@@ -62,6 +65,12 @@ export async function run(
   if (failures.length > 0) {
     throw new RunFailed(`${failures.join(', ')}: the error lines above say what to do`, { cause });
   }
+}
+
+/** What of the run is kept for the heartbeat, so that helpers which wait cannot make it late. */
+function heartbeatMilliseconds({ heartbeatUrl, deadlineSeconds }: Config): number {
+  if (heartbeatUrl === undefined) return 0;
+  return Math.min(HEARTBEAT.mostMilliseconds, deadlineSeconds * 1_000 * HEARTBEAT.share);
 }
 
 function warnOfExpiry({ credential }: Config, nowMilliseconds: number, report: Report): void {

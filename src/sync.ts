@@ -16,7 +16,7 @@ import {
 } from './plan';
 import type { Newcomers } from './provisioning';
 import { type Run, readRisk, readState, type State } from './reading';
-import { reasonOf, traceOf } from './trouble';
+import { traceOf } from './trouble';
 
 /** What the last line of the log tells. */
 export interface Outcome {
@@ -82,10 +82,9 @@ async function writeInTime(run: Run, plan: Plan, done: Done, write: () => Promis
     return true;
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error;
-    const { limit, throttled } = error;
     const { deadlineSeconds } = run.config;
-    run.report.fail('out-of-time', { limit, throttled, deadlineSeconds, progress: progress(plan, done) });
-    return limit === 'deadline';
+    run.report.fail('out-of-time', { error, deadlineSeconds, progress: progress(plan, done) });
+    return error.limit === 'deadline';
   }
 }
 
@@ -115,7 +114,7 @@ async function agreedDepartures(run: Run, { departures }: Plan): Promise<readonl
   }
   const second = await orTrouble(readRisk(run));
   if (isTrouble(second)) {
-    report.fail('second-reading-failed', { count, reason: reasonOf(second) }, { ...traceOf(second) });
+    report.fail('second-reading-failed', { count, error: second }, { ...traceOf(second) });
     return [];
   }
   const confirmed = confirmedDepartures(departures, second);

@@ -2,7 +2,7 @@
 import * as oauth from 'oauth4webapi';
 import * as v from 'valibot';
 import type { Config, Credential } from './config';
-import { SignInError } from './errors';
+import { OutOfTime, SignInError } from './errors';
 import { type Http, type HttpAnswer, parseJson, Unanswered } from './http';
 import type { Io } from './io';
 
@@ -40,7 +40,9 @@ export function createTokenSource(config: Config, http: Http, io: Io, memory: To
 
   async function ask(): Promise<string> {
     const { access_token: value, expires_in } = await requestToken(config, http, io).catch((cause) => {
-      throw cause instanceof Unanswered ? new SignInError(undefined, [], { cause }) : cause;
+      if (cause instanceof Unanswered) throw new SignInError(undefined, [], { cause });
+      // Otherwise the log would send the administrator after whoever keeps Graph busy.
+      throw cause instanceof OutOfTime && cause.throttled ? new SignInError(429, [], { cause }) : cause;
     });
     const usableSeconds = expires_in - Math.min(TOKEN_MARGIN_SECONDS, expires_in / 2);
     memory.token = { value, renewAfterMilliseconds: io.now() + usableSeconds * 1_000 };

@@ -1,17 +1,17 @@
 /** Every trouble a run can meet: one sentence for what is wrong, one for what to do. The key is in the log line. */
-import { GraphError, type GraphTrace, isTrouble } from './errors';
+import { GraphError, type GraphTrace, isTrouble, OutOfTime, type Trouble } from './errors';
+import { RETRY } from './retry';
 
 interface ByGroup {
   group: string;
 }
-interface TimeIsUp {
-  limit: 'deadline' | 'requests';
-  throttled: boolean;
-  deadlineSeconds: number;
-  progress: string;
-}
 interface Count {
   count: number;
+}
+interface TimeIsUp {
+  error: OutOfTime;
+  deadlineSeconds: number;
+  progress: string;
 }
 
 /** Sign-in errors of learn.microsoft.com/entra/identity-platform/reference-error-codes that a setting mends. */
@@ -48,7 +48,7 @@ const sentences = {
   'sign-in': ({ aadsts, status }: { aadsts: readonly number[]; status: number | undefined }) => {
     const known = aadsts.find((number) => number in SIGN_IN_REMEDIES);
     const numbers = aadsts.map((number) => `AADSTS${number}`).join(', ');
-    if (status === undefined || status === 429 || status >= 500) {
+    if (status === undefined || RETRY.statuses.has(status) || status >= 500) {
       return `The sign-in of Entra is in trouble (${status ?? 'no answer'}), so the run ended. The next one tries again.`;
     }
     return `Entra refuses to sign the Worker in (${numbers || `status ${status}`}), so the run ended. ${
@@ -71,13 +71,13 @@ const sentences = {
     `The groups could not be looked up (${reason}), so nothing was written. The next run tries again.`,
   'group-unfit': ({ group, reason }: ByGroup & { reason: string }) =>
     `The group ${group} cannot be used: ${reason}. Pin a plain security group with GROUP_IDS, or rename all groups of that name (ids) and the Worker creates one, which must then be assigned to the SCIM application. The other levels go on.`,
-  'group-unread': ({ group, reason, status }: ByGroup & { reason: string; status: number | undefined }) => {
+  'group-unread': ({ group, error }: ByGroup & { error: Trouble }) => {
     const remedies: Readonly<Record<number, string>> = {
       403: 'Grant the application permission GroupMember.ReadWrite.All with admin consent.',
       404: 'The group is gone: correct GROUP_IDS if it is pinned; a deleted one is made again within ten minutes.',
     };
-    const remedy = remedies[status ?? 0] ?? 'The next run tries again.';
-    return `The members of ${group} could not be read (${reason}), so this level is left alone and the others go on. ${remedy}`;
+    const remedy = remedies[traceOf(error).status ?? 0] ?? whatNext(error);
+    return `The members of ${group} could not be read (${reasonOf(error)}), so this level is left alone and the others go on. ${remedy}`;
   },
   'group-create-refused': ({ group }: ByGroup) =>
     `Graph refuses to create the group ${group}. Grant the application permission Group.Create with admin consent, or create the three groups by hand and pin them with GROUP_IDS.`,
@@ -94,27 +94,14 @@ const sentences = {
     `Graph refuses to remove members from ${group} (403). ${MEMBERS_REMEDY}`,
   'leave-failed': ({ group, count }: ByGroup & Count) =>
     `Not removed from ${group}: ${people(count)}. The next run tries again.`,
-  'second-reading-failed': ({ count, reason }: Count & { reason: string }) =>
-    `${people(count)} would leave isolation, but the second reading of the risky users failed (${reason}), so nobody does. The next run tries again.`,
+  'second-reading-failed': ({ count, error }: Count & { error: Trouble }) =>
+    `${people(count)} would leave isolation, but the second reading of the risky users failed (${reasonOf(error)}), so nobody does. ${whatNext(error)}`,
   'too-many-departures': ({ count, limit }: Count & { limit: number }) =>
     `${people(count)} would leave isolation in this run, more than MAX_REMOVALS=${limit} allows, so nobody does. If that is right (many were dismissed at once), set MAX_REMOVALS to ${count} or more in wrangler.toml, deploy, and set it back afterwards.`,
-  'out-of-time': ({ limit, throttled, deadlineSeconds, progress }: TimeIsUp) => {
-    const [why, often] =
-      limit === 'requests'
-        ? [
-            'The runtime refuses further requests',
-            'The Workers Free plan allows 50 requests a run; if this happens often, use the Workers Paid plan.',
-          ]
-        : throttled
-          ? [
-              'Graph asks for a longer pause (429) than the run has left',
-              'If this happens often, find out which other app keeps Graph busy.',
-            ]
-          : [
-              `The run reached its deadline of ${deadlineSeconds} s`,
-              'If this happens often, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.',
-            ];
-    return `${why}: ${progress}. The next run goes on from there. ${often}`;
+  'out-of-time': ({ error, deadlineSeconds, progress }: TimeIsUp) => {
+    const isDeadline = error.limit === 'deadline' && !error.throttled;
+    const why = isDeadline ? `The run reached its deadline of ${deadlineSeconds} s` : error.message;
+    return `${why}: ${progress}. The next run goes on from there. ${ifOften(error)}`;
   },
   unexpected: ({ reason }: { reason: string }) =>
     `The Worker met something it was not made for (${reason}). Nothing more was done in this run; please report it.`,
@@ -157,6 +144,19 @@ const sentences = {
 export type TroubleKey = keyof typeof sentences;
 export type TroubleDetails = { [Key in TroubleKey]: Parameters<(typeof sentences)[Key]>[0] };
 export const TROUBLES: { readonly [Key in TroubleKey]: (details: TroubleDetails[Key]) => string } = sentences;
+
+function whatNext(error: Trouble): string {
+  return `The next run tries again.${error instanceof OutOfTime ? ` ${ifOften(error)}` : ''}`;
+}
+
+/** What to do about a limit that every run meets. */
+function ifOften({ limit, throttled }: OutOfTime): string {
+  if (limit === 'requests')
+    return 'The Workers Free plan allows 50 requests a run; if this happens often, use the Workers Paid plan.';
+  return throttled
+    ? 'If this happens often, find out which other app keeps Graph busy.'
+    : 'If this happens often, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.';
+}
 
 /** Why something was not done, in a few words that name nobody; an unknown error only by its class. */
 export function reasonOf(error: unknown): string {

@@ -97,6 +97,35 @@ describe('a created group', () => {
     expectInStep();
   });
 
+  it('that is listed twenty seconds later is found by the last look', async () => {
+    const { tenant, run } = scene({ latencyMs: 40 });
+    tenant.lag.groupListedAfterMs = 20_000;
+    expect((await run()).troubles).not.toContain('group-not-listed');
+  });
+
+  it('is not called unlisted where the runtime refused to look', async () => {
+    const { tenant, run } = scene({ latencyMs: 40 });
+    addRisky(tenant, 'high', 60);
+    tenant.lag.groupListedAfterMs = 2_500;
+    // Sign-in, two readings, three creations, a first look and the first additions; then the runtime refuses.
+    const plan = faults.freePlan((input, init) => tenant.fetch(input, init), 10);
+    const ended = await run({ fetch: plan.fetch });
+    expect(ended.troubles).not.toContain('group-not-listed');
+    expect(tenant.members(NAMES.high)).toHaveLength(60);
+  });
+
+  it('that is made unfit meanwhile is left alone, also by the isolate that remembers it', async () => {
+    const { tenant, run, coldRun } = scene();
+    await run();
+    const [group] = tenant.groupsNamed(NAMES.high);
+    tenant.changeGroup(NAMES.high, { groupTypes: ['DynamicMembership'] });
+    addRisky(tenant, 'high', 1);
+    for (const ended of [await run(), await coldRun()]) {
+      expect(ended.troubles).toEqual(['group-unfit']);
+      expect(tenant.members(group?.id ?? '')).toEqual([]);
+    }
+  });
+
   it('is forgotten after ten minutes, so that one deleted meanwhile is made again', async () => {
     const { tenant, run, clock, expectInStep } = scene();
     addRisky(tenant, 'high', 1);

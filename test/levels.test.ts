@@ -1,6 +1,6 @@
 /** One level's trouble is its own: the others go on, in the same run. */
 import { describe, expect, it } from 'vitest';
-import { addGroups, addRisky, NAMES, scene } from './harness';
+import { addGroups, addRisky, NAMES, scene, writes } from './harness';
 import * as faults from './tenant/faults';
 
 describe('I3: a group whose members do not come in time leaves time for the others', () => {
@@ -20,6 +20,53 @@ describe('I3: a group whose members do not come in time leaves time for the othe
     expect(ended.troubles).toEqual(['group-unread']);
     expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
     expect(ended.milliseconds).toBeLessThanOrEqual(seconds * 600);
+  });
+});
+
+describe('I8: a Retry-After that is longer than what one level may take is waited out all the same', () => {
+  it('by the reading of its members', async () => {
+    const { tenant, run, expectInStep } = scene({ latencyMs: 40 });
+    const { ids } = addGroups(tenant);
+    addRisky(tenant, 'high', 3);
+    const on = new RegExp(`^GET /groups/${ids.high}/members`);
+    tenant.fault({ on, times: 1, give: faults.throttled('20') });
+    expect((await run()).troubles).toEqual([]);
+    expectInStep();
+  });
+
+  it('by its joins', async () => {
+    const { tenant, run, expectInStep } = scene({ latencyMs: 40 });
+    addGroups(tenant);
+    addRisky(tenant, 'high', 1);
+    tenant.fault({ on: /^PATCH/, times: 1, give: faults.throttled('20') });
+    tenant.fault({ on: /^POST \/\$batch/, times: 1, give: faults.throttled('20') });
+    expect((await run()).troubles).toEqual([]);
+    expectInStep();
+  });
+
+  it.each([
+    ['429', faults.throttled('2'), 6],
+    ['503', faults.status(503, { headers: { 'Retry-After': '20' } }), 1],
+  ])('and twenty given up on with %s are not sent one by one at once', async (_, give, patches) => {
+    const { tenant, run } = scene({ latencyMs: 20 });
+    addGroups(tenant);
+    const waiting = addRisky(tenant, 'high', 30);
+    tenant.fault({ on: /^PATCH/, give });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['join-failed']);
+    expect(ended.lines[0]?.['ids']).toEqual(waiting);
+    expect(writes(tenant)).toHaveLength(patches);
+  });
+
+  it('and leaves given up on are not followed by others', async () => {
+    const { tenant, run } = scene({ latencyMs: 20 });
+    const people = Array.from({ length: 50 }, () => tenant.addUser());
+    addGroups(tenant, { high: people });
+    tenant.fault({ on: /^POST \/\$batch/, give: faults.throttled('2') });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['leave-failed']);
+    expect(ended.lines[0]?.['ids']).toHaveLength(50);
+    expect(writes(tenant)).toHaveLength(6);
   });
 });
 
@@ -71,6 +118,38 @@ describe('I6 poison isolation between levels', () => {
     expect(ended.troubles).toEqual(['join-failed']);
     expect(ended.lines.find(({ trouble }) => trouble === 'join-failed')).toMatchObject({ ids: [poison] });
     expect(tenant.members(ids.high)).toEqual([]);
+  });
+
+  it('one user who is refused with 403 is named, and the leaves of his group go on', async () => {
+    const { tenant, run } = scene();
+    const [poison = ''] = addRisky(tenant, 'high', 1);
+    const { ids } = addGroups(tenant, { high: [tenant.addUser()] });
+    // facts 3.4: a quota is refused with 403 as well.
+    const error = { code: 'Directory_QuotaExceeded', message: 'The quota is exceeded.' };
+    tenant.fault({
+      on: ({ body, part, method }) => (part || method === 'PATCH') && body.includes(poison),
+      give: faults.status(403, { error }),
+    });
+    const ended = await run();
+    expect(ended.lines.find(({ severity }) => severity === 'error')).toMatchObject({
+      trouble: 'join-refused',
+      code: 'Directory_QuotaExceeded',
+      ids: [poison],
+    });
+    expect(tenant.members(ids.high)).toEqual([]);
+  });
+
+  it('one user who cannot leave keeps nobody else in his group', async () => {
+    const { tenant, run } = scene();
+    const { ids } = addGroups(tenant, {
+      medium: Array.from({ length: 19 }, () => tenant.addUser()),
+      low: Array.from({ length: 22 }, () => tenant.addUser()),
+    });
+    // He is the only one of his group in the first batch.
+    tenant.fault({ on: new RegExp(`^DELETE /groups/${ids.low}/`), times: 1, give: faults.status(400) });
+    expect((await run()).troubles).toEqual(['leave-failed']);
+    expect(tenant.members(ids.medium)).toEqual([]);
+    expect(tenant.members(ids.low)).toHaveLength(1);
   });
 
   it.each([

@@ -338,6 +338,24 @@ describe('Heartbeat', () => {
     expect(ended.milliseconds).toBeLessThanOrEqual(5_000);
   });
 
+  it('has time of its own, though the run waits for new groups until its end', async () => {
+    const here = scene({ latencyMs: 20, env: { HEARTBEAT_URL: ADDRESS, DEADLINE_SECONDS: '40' } });
+    here.tenant.fault({ on: /^GET \/groups\?/, after: 1, give: faults.hang() });
+    let taken = 0;
+    const ended = await here.run({
+      fetch: async (url, init) => {
+        if (url !== ADDRESS) return here.tenant.fetch(url, init);
+        await here.clock.sleep(2_000, init.signal ?? undefined);
+        if (init.signal?.aborted) throw new Error('aborted');
+        taken += 1;
+        return fine();
+      },
+    });
+    expect(ended.troubles).not.toContain('heartbeat-failed');
+    expect([ended.ok, taken]).toEqual([true, 1]);
+    expect(ended.milliseconds).toBeLessThanOrEqual(40_000);
+  });
+
   it('that hangs is given up', async () => {
     const { beats } = await beating(() => new Promise(() => {}));
     expect(beats[0]?.init.signal?.aborted).toBe(true);

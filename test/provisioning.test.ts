@@ -197,6 +197,40 @@ describe('trouble ends provisioning for the run, as a warning, and never the syn
     expectInStep();
   });
 
+  it('ends with the first call that is throttled, and sends none of those that wait', async () => {
+    const { tenant, run, cloudflare } = setUp({ delayMs: 1_000 });
+    addRisky(tenant, 'high', 60);
+    const { give } = faults.throttled('60');
+    tenant.fault({
+      on: ON_DEMAND,
+      times: 1,
+      after: 1,
+      give: {
+        inBatch: false,
+        give: async (place) => {
+          await place.world.clock.sleep(2_000);
+          return give(place);
+        },
+      },
+    });
+    const ended = await run();
+    expect(ended.ok).toBe(true);
+    expect(ended.troubles).toEqual(['provisioning-failed', 'provisioning-left']);
+    expect(cloudflare.calls.length).toBeLessThan(5);
+    expect(ended.milliseconds).toBeLessThan(20_000);
+  });
+
+  it('is not blamed on the setting when the run has no time left for it', async () => {
+    const { tenant, run, env } = setUp();
+    env['DEADLINE_SECONDS'] = '20';
+    addRisky(tenant, 'high', 3);
+    tenant.fault({ on: /^GET \/servicePrincipals/, give: faults.hang() });
+    const ended = await run();
+    expect(ended.ok).toBe(true);
+    expect(ended.troubles).toEqual(['provisioning-left']);
+    expect(ended.lines.find(({ trouble }) => trouble === 'provisioning-left')?.message).toContain('3 users');
+  });
+
   it('leaves time for the heartbeat', async () => {
     const { tenant, run, env, cloudflare, ids } = setUp();
     env['HEARTBEAT_URL'] = 'https://beat.example/ping';

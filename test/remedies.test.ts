@@ -1,7 +1,7 @@
 /** What is refused for good: the log names the remedy, once, and the run does not go on knocking. */
 import { describe, expect, it } from 'vitest';
 import { RISK_LEVELS, type RiskLevel } from '../src/plan';
-import { addGroups, addRisky, type Ended, NAMES, scene, writes } from './harness';
+import { addGroups, addRisky, type Ended, NAMES, QUARTER_HOURLY, scene, writes } from './harness';
 import * as faults from './tenant/faults';
 
 const READ_RISK = 'IdentityRiskyUser.Read.All';
@@ -48,6 +48,76 @@ describe('Errors name the remedy: riskyUsers refused', () => {
       first === 'licence' ? /Either the tenant has no/ : /Either the application/,
     );
     expect(ended.text).not.toContain(message);
+  });
+});
+
+describe('Errors name the remedy: a limit that lasts', () => {
+  const crowded = (options = {}) => {
+    const here = scene({ latencyMs: 20, ...options });
+    here.tenant.pageSizes = { members: 2, riskyUsers: 500 };
+    return here;
+  };
+
+  it('the requests of the Free plan, for the members of one group', async () => {
+    const { tenant, run } = crowded();
+    addGroups(tenant, { low: addRisky(tenant, 'low', 120) });
+    const { fetch } = faults.freePlan((input, init) => tenant.fetch(input, init));
+    const ended = await run({ fetch });
+    expect(ended.troubles).toEqual(['group-unread']);
+    expect(failure(ended)).toContain('use the Workers Paid plan');
+  });
+
+  it('the deadline, for the members of one group', async () => {
+    const { tenant, run } = crowded({ latencyMs: 400 });
+    addGroups(tenant, { low: addRisky(tenant, 'low', 300) });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['group-unread']);
+    expect(failure(ended)).toContain('a larger DEADLINE_SECONDS');
+  });
+
+  it('the deadline, for the second reading', async () => {
+    const { tenant, run } = scene({ latencyMs: 20 });
+    const stays = tenant.addUser();
+    const { ids } = addGroups(tenant, { low: [stays, ...addRisky(tenant, 'low', 60)] });
+    tenant.pageSizes = { riskyUsers: 2 };
+    const ended = await run();
+    expect(ended.troubles).toEqual(['second-reading-failed']);
+    expect(failure(ended)).toContain('a larger DEADLINE_SECONDS');
+    expect(tenant.members(ids.low)).toContain(stays);
+  });
+});
+
+describe('Errors name the remedy: the sign-in', () => {
+  it('is said once and with the setting, when it is refused while members are read', async () => {
+    const { tenant, run } = scene();
+    addGroups(tenant);
+    await run();
+    tenant.secretExpired = true;
+    tenant.before(({ path }) => {
+      if (path.endsWith('/members')) tenant.revokeTokens();
+    });
+    const ended = await run();
+    expect(errors(ended)).toMatchObject([{ trouble: 'sign-in' }]);
+    expect(failure(ended)).toContain('AZURE_AD_CLIENT_SECRET has expired');
+    expect(writes(tenant)).toEqual([]);
+  });
+
+  it.each([
+    ['408', faults.status(408)],
+    ['409', faults.status(409)],
+    ['500', faults.status(500)],
+    ['429', faults.status(429)],
+    ['a pause longer than the run', faults.throttled('900')],
+    ['no answer', faults.hang()],
+  ])('blames neither settings nor Graph for %s', async (_, give) => {
+    const { tenant, run, env } = scene();
+    env['DEADLINE_SECONDS'] = '840';
+    tenant.fault({ on: /\/token/, give });
+    const ended = await run({ cron: QUARTER_HOURLY });
+    expect(errors(ended)).toMatchObject([{ trouble: 'sign-in' }]);
+    expect(failure(ended)).toMatch(
+      /^The sign-in of Entra is in trouble \(.*\), so the run ended\. The next one tries again\.$/,
+    );
   });
 });
 

@@ -44,11 +44,27 @@ describe('the decision', () => {
     expect(decide({ attempt: 1, mostAttempts: 1 })).toEqual({ kind: 'give up', why: 'final' });
   });
 
-  it('does not start a wait that would reach the deadline', () => {
-    const late = { status: 429, retryAfter: '50' };
-    expect(decide({ ...late, timeLeftMilliseconds: 50_000 })).toEqual({ kind: 'give up', why: 'deadline' });
-    expect(decide({ ...late, timeLeftMilliseconds: 50_001 })).toEqual({ kind: 'wait', milliseconds: 50_000 });
-  });
+  it.each([
+    [429, '50', 50_000, true],
+    [503, '50', 50_000, true],
+    [429, null, 750, true],
+    [503, null, 750, false],
+    [undefined, null, 750, false],
+  ])(
+    'after %s with Retry-After %s does not start a wait that would reach the deadline',
+    (status, retryAfter, milliseconds, throttled) => {
+      const late = { status, retryAfter, random: 0.5 };
+      expect(decide({ ...late, timeLeftMilliseconds: milliseconds })).toEqual({
+        kind: 'give up',
+        why: 'deadline',
+        throttled,
+      });
+      expect(decide({ ...late, timeLeftMilliseconds: milliseconds + 1 })).toEqual({
+        kind: 'wait',
+        milliseconds,
+      });
+    },
+  );
 
   it.each([
     [429, null, 'wait'],
@@ -221,19 +237,33 @@ describe('I7 bounded', () => {
   });
 
   it.each([
-    [503, 'deadline of 50 s'],
-    [429, 'a longer pause (429)'],
-  ])(
-    'a part of a batch that cannot be waited for ends the run, and %s is named for what it is',
-    async (code, why) => {
-      const { tenant, run } = scene();
-      addGroups(tenant, { high: [tenant.addUser()] });
-      tenant.fault({ on: /^DELETE/, give: faults.status(code, { headers: { 'Retry-After': '300' } }) });
-      const ended = await run();
-      expect(ended.troubles).toEqual(['out-of-time']);
-      expect(ended.lines[0]?.message).toContain(why);
-    },
-  );
+    ['the risky users', /riskyUsers/, 503],
+    ['the members', /^PATCH/, 429],
+    ['a part of a batch', /^DELETE/, 503],
+    ['a part of a batch', /^DELETE/, 429],
+  ])('a pause for %s that is longer than the run (%s, %i) ends it and is named so', async (_, on, code) => {
+    const { tenant, run } = scene();
+    addGroups(tenant, { high: [tenant.addUser()] });
+    addRisky(tenant, 'low', 1);
+    tenant.fault({ on, give: faults.status(code, { headers: { 'Retry-After': '300' } }) });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['out-of-time']);
+    expect(ended.lines.find(({ severity }) => severity === 'error')?.message).toMatch(
+      /^Graph asks for a longer pause than the run has left: .* which other app keeps Graph busy\.$/,
+    );
+  });
+
+  it('a part of a batch that would be tried again after the deadline ends the run', async () => {
+    const { tenant, run, env } = scene();
+    env['DEADLINE_SECONDS'] = '20';
+    addGroups(tenant, { high: [tenant.addUser()] });
+    tenant.fault({ on: /^DELETE/, give: faults.status(503) });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['out-of-time']);
+    expect(ended.lines[0]?.message).toMatch(
+      /^The run reached its deadline of 20 s: 0 of 0 users added, 0 of 1/,
+    );
+  });
 
   it('a Retry-After past the deadline ends the run at once', async () => {
     const { tenant, run } = scene();

@@ -20,6 +20,8 @@ export interface Admin {
   deleteUser(id: string, options?: { riskEntry?: 'deleted' | 'stale' }): void;
   /** A security group unless the properties say otherwise. */
   addGroup(group?: Omit<Group, 'members'> & { members?: readonly string[] }): string;
+  /** An administrator may make an assigned group dynamic, for one (entra: groups-change-type). */
+  changeGroup(groupIdOrName: string, properties: Omit<Group, 'id' | 'members'>): void;
   deleteGroup(groupIdOrName: string): void;
   addMember(groupIdOrName: string, userId: string): void;
   removeMember(groupIdOrName: string, userId: string): void;
@@ -103,6 +105,7 @@ export function createAdmin(world: World): Admin {
       // howto-identity-protection-remediate-unblock.md: "still appears in the risk report"
       if (riskEntry === 'deleted' && directory.risks.has(id)) directory.setRisk(id, { isDeleted: true });
     },
+    changeGroup: (group, properties) => void Object.assign(directory.group(group).properties, properties),
     deleteGroup: (group) => void directory.groups.delete(directory.group(group).id),
     addMember: (group, id) => directory.join(directory.group(group), id),
     removeMember: (group, id) => directory.leave(directory.group(group), id),
