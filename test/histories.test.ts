@@ -5,7 +5,7 @@ import { RISK_LEVELS } from '../src/plan';
 import type { Memory } from '../src/run';
 import { type History, history } from './history';
 import { lieOnce } from './history-troubles';
-import { createWorld, type HistoryWorld, type Run } from './history-world';
+import { createWorld, type HistoryWorld, type Run, told } from './history-world';
 
 declare const __HISTORIES__: number | undefined;
 
@@ -23,10 +23,10 @@ function holds(name: string, share: number, property: (history: History) => Prom
 
 /**
  * Where the witness judges instead: the tenant takes requests to one address for the same one whatever their bodies
- * (two single adds of a batch, the creations of two groups), and counts a Retry-After that was lost with the answer.
+ * (two single adds of a batch, the creations of two groups, two offers), and counts a Retry-After that was lost with the answer.
  */
 const TOLD_BY_WITNESS =
-  /^came back before Retry-After was over: (POST \/groups$|(POST|DELETE) \/groups\/[^/]+\/members\/)/;
+  /^came back before Retry-After was over: (POST \/groups$|(POST|DELETE) \/groups\/[^/]+\/members\/|POST .*\/provisionOnDemand$)/;
 
 /** What is wrong at no time, whoever else is at work. */
 function expectNothingWrong({ tenant }: HistoryWorld, ...runs: Run[]): void {
@@ -112,34 +112,24 @@ function expectReadsBut({ tenant }: HistoryWorld): void {
   }
 }
 
-/** Who was added and removed, by level, as the log tells it. */
-function told({ lines }: Run, field: 'added' | 'removed'): string[] {
-  return lines
-    .flatMap(({ level, [field]: ids }) => (Array.isArray(ids) ? ids.map((id) => `${level} ${id}`) : []))
-    .sort();
-}
-
 const namedIn = ({ lines }: Run, trouble: string): string[] =>
   lines.flatMap((line) => (line['trouble'] === trouble && Array.isArray(line['ids']) ? line['ids'] : []));
 
-/** Those who were in a batch of which a part was answered 400: "already a member", whether or not that is true. */
-function answered400({ tenant }: HistoryWorld): string {
-  const batches = tenant.requests.filter(({ batch }) => batch?.some(({ status }) => status === 400));
-  return JSON.stringify(batches.map(({ body }) => body));
-}
-
-/** I11: after a run that says that all is well, everyone who is at risk is in the group of his level. */
-function expectHonest(world: HistoryWorld, run: Run): void {
-  const { ids, exempt, members, standing } = world;
+/** I11: after a run that says that all is well, everyone is where he should be, but for what Graph denied. */
+function expectHonest({ ids, exempt, members, standing, env }: HistoryWorld, run: Run): void {
+  expect(namedIn(run, 'users-gone').filter((id) => !run.unsure.has(id))).toEqual([]);
   if (!run.ok) return;
-  const unknown = answered400(world);
-  const gone = [...namedIn(run, 'users-gone'), ...ids.filter((id) => unknown.includes(id))];
-  const missing = ids.filter((id) => {
-    const level = standing(id);
-    const due = level !== undefined && level !== 'doubt' && !exempt.has(id) && !gone.includes(id);
-    return due && !members(level).includes(id);
+  const held = env['MAX_REMOVALS'] === 0;
+  const sure = ids.filter((id) => !exempt.has(id) && !run.unsure.has(id) && standing(id) !== 'doubt');
+  const wrong = sure.flatMap((id) => {
+    const present = standing(id);
+    if (present === undefined && held) return [];
+    return RISK_LEVELS.filter((level) => members(level).includes(id) !== (level === present)).map(
+      (level) =>
+        `${id}, at risk: ${present}, ${members(level).includes(id) ? 'still in' : 'not in'} ${level}`,
+    );
   });
-  expect(missing).toEqual([]);
+  expect(wrong).toEqual([]);
 }
 
 describe('random histories', () => {
@@ -193,10 +183,10 @@ describe('random histories', () => {
         expectNothingWrong(world, dry, real);
         const gone = namedIn(real, 'users-gone');
         expect(gone.filter((id) => tenant.user(id))).toEqual([]);
-        expect(told(real, 'added')).toEqual(
-          told(dry, 'added').filter((entry) => !gone.includes(entry.split(' ')[1] ?? '')),
+        expect(told(real.lines, 'added')).toEqual(
+          told(dry.lines, 'added').filter((entry) => !gone.includes(entry.split(' ')[1] ?? '')),
         );
-        expect(told(real, 'removed')).toEqual(told(dry, 'removed'));
+        expect(told(real.lines, 'removed')).toEqual(told(dry.lines, 'removed'));
         const levels = (run: Run, test: RegExp) =>
           run.lines.flatMap(({ level, message }) => (test.test(String(message)) ? [level] : []));
         expect(levels(real, /^Created the group/)).toEqual(levels(dry, /would create the group/));

@@ -1,5 +1,5 @@
 /** What befalls a share of all calls: the tenant's chaos, and answers that are whole in form but not in sense. */
-import type { Step } from './history';
+import type { Focus, History, Step } from './history';
 import * as faults from './tenant/faults';
 import type { Tenant } from './tenant/tenant';
 
@@ -50,17 +50,48 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
+/** The calls that a focus means. */
+function strikes(focus: Focus): (target: faults.FaultTarget) => boolean {
+  const readings = new Map<string, number>();
+  const isRisk = ({ path }: faults.FaultTarget) => path.endsWith('/riskyUsers');
+  const isMembers = ({ path }: faults.FaultTarget) => path.endsWith('/members');
+  const tests: Record<Focus, (target: faults.FaultTarget) => boolean> = {
+    everything: () => true,
+    'the sign-in': ({ path }) => path === '/token',
+    'the risky users': isRisk,
+    // Nothing else is in trouble then, so whoever asks for a first page again reads a second time.
+    'the second reading': (target) => {
+      if (!isRisk(target)) return false;
+      const begun = (readings.get(target.client) ?? 0) + Number(!target.query.includes('skiptoken'));
+      readings.set(target.client, begun);
+      return begun > 1;
+    },
+    'the lookup': ({ method, path }) => method === 'GET' && path === '/groups',
+    'the members': isMembers,
+    creations: ({ method, path }) => method === 'POST' && path === '/groups',
+    'bulk additions': ({ method }) => method === 'PATCH',
+    'single changes': ({ part, path }) => part || path === '/$batch',
+    provisioning: ({ path }) => path.startsWith('/servicePrincipals'),
+  };
+  return tests[focus];
+}
+
 /** Gives the end of it. */
-export function befall(tenant: Tenant, random: () => number, share: number): () => void {
-  tenant.chaos(share / 2);
-  const chance = share === 0 ? 0 : share / 2 / KINDS.length;
+export function befall(
+  tenant: Tenant,
+  random: () => number,
+  { percent, focus }: History['trouble'],
+): () => void {
+  if (percent === 0) return () => {};
+  const share = percent / 100;
+  const struck = strikes(focus);
+  tenant.chaos(share / 2, undefined, struck);
+  // Of the kinds, few can befall the calls of one focus.
+  const chance = share / 2 / (focus === 'everything' ? KINDS.length : 4);
   const rules = KINDS.map(({ on, give }) =>
-    tenant.fault({ on: (target) => chance > 0 && on(target) && random() < chance, give }),
+    tenant.fault({ on: (target) => on(target) && struck(target) && random() < chance, give }),
   );
-  const refusal = tenant.fault({
-    on: () => share > 0 && random() < chance / 10,
-    give: faults.runtimeRefusal(),
-  });
+  const refusal = tenant.fault({ on: () => random() < chance / 10, give: faults.runtimeRefusal() });
   return () => {
     tenant.chaos(0);
     for (const rule of [...rules, refusal]) rule.remove();

@@ -11,12 +11,19 @@ export interface Witness {
   wrong: string[];
   /** Tokens that the run was given. */
   tokens: string[];
+  /** "LEVEL USER" of each who was added, or removed, with 204. */
+  joined: string[];
+  left: string[];
+  /** Who was answered 400 or 404 when he was to join or leave: that may be true or not. */
+  unsure: Set<string>;
 }
 
 interface Known {
   /** The level that a group is kept for. */
   levelOf(groupId: string): RiskLevel | undefined;
   exempt: ReadonlySet<string>;
+  pinned: boolean;
+  maxRemovals: number;
   now(): number;
 }
 
@@ -37,25 +44,40 @@ export function standingOf(level: unknown, state: unknown, isDeleted: unknown): 
   return RISK_LEVELS.find((one) => one === level) ?? 'doubt';
 }
 
-export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Witness {
+export function witness(inner: Io['fetch'], known: Known): Witness {
+  const { levelOf, exempt, now } = known;
   const wrong: string[] = [];
   const tokens: string[] = [];
+  const unsure = new Set<string>();
   /** Each whole reading of the risky users. */
   const readings: Map<string, Standing>[] = [];
   /** Who was read in a group or was added to it with 204, and the latter alone. */
   const members = new Map<string, Set<string>>();
   const joined = new Map<string, Set<string>>();
+  const left = new Map<string, Set<string>>();
+  /** Who was to leave while at risk at no level. */
+  const departing = new Set<string>();
+  /** Names of groups that this run has asked for, and may not ask for again. */
+  const asked = new Set<string>();
+  /** The names that the last whole lookup found, in lower case. */
+  let found: string[] | undefined;
+  let leaving = false;
   /** Groups that this run made. */
   const created = new Set<string>();
   const open = new Map<string, Record<string, unknown>[]>();
   /** Until when a write, or a part of a batch, was asked to stay away. */
   const away = new Map<string, number>();
+  /** The same for any offer: they share one limit. */
+  let noOfferBefore = 0;
+  /** Requests answered 401, which are repeated at once with another token. */
+  const unauthorized = new Set<string>();
 
   function judgeLeave(path: string): void {
     const [, group = '', user = ''] = /^\/groups\/([^/]+)\/members\/([^/]+)\/\$ref$/.exec(path) ?? [];
     const level = levelOf(group);
     if (!level || !ID.test(user)) return void wrong.push(`I5: DELETE ${path}`);
     const note = (why: string) => wrong.push(`DELETE ${path}, ${why}`);
+    leaving = true;
     const [first, second] = readings;
     const standing = first?.get(user);
     if (exempt.has(user)) note('I5: he is exempt');
@@ -64,12 +86,38 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
     else if (standing === level) note('I4: he is at risk at this level');
     else if (standing !== undefined && !isKnownIn(standing, user))
       note(`I4: he is not known to be in ${standing}`);
-    if (standing === undefined && (!second || second.has(user)))
-      note('I3: no second reading confirms that he departs');
+    if (standing !== undefined) return;
+    if (!second || second.has(user)) note('I3: no second reading confirms that he departs');
+    if (departing.add(user).size > known.maxRemovals) note(`more than ${known.maxRemovals} depart`);
+  }
+
+  function judgeJoin(path: string, bind: unknown): void {
+    const [, group = ''] = /^\/groups\/([^/]+)(?:\/members\/\$ref)?$/.exec(path) ?? [];
+    const user = userOf(bind);
+    const level = levelOf(group);
+    const note = (why: string) => wrong.push(`${user} to ${path}, ${why}`);
+    if (!level) note('I5: none of the groups');
+    if (exempt.has(user)) note('I5: he is exempt');
+    if (readings[0]?.get(user) !== level) note(`I3: he was not read at risk at ${level}`);
+    if (leaving) note('I4: a join after a leave');
+  }
+
+  function judgeCreation({ displayName }: Sent['body']): void {
+    const name = String(displayName).toLowerCase();
+    if (known.pinned || !found || found.includes(name)) wrong.push(`I5: created ${name} without need`);
+    if (asked.has(name)) wrong.push(`I5: asked again for ${name}, which may have been created`);
+    asked.add(name);
+  }
+
+  function judgePause(request: Record<string, unknown>): void {
+    if (now() < (away.get(keyOf(request)) ?? 0))
+      wrong.push(`I8: before Retry-After was over: ${keyOf(request)}`);
   }
 
   /** On-demand provisioning is for those whom this run added to a group that others can have assigned. */
-  function judgeOffer(body: Sent['body']): void {
+  function judgeOffer({ method, path, body }: Sent): void {
+    if (now() < noOfferBefore && !unauthorized.has(keyOf({ method, url: path, body })))
+      wrong.push('I8: an offer before Retry-After was over');
     for (const { subjects } of records(body['parameters'])) {
       for (const { objectId, links } of records(subjects)) {
         const group = String(objectId);
@@ -84,39 +132,58 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
   const isKnownIn = (level: RiskLevel, user: string) =>
     [...members].some(([group, users]) => levelOf(group) === level && users.has(user));
 
-  function before({ method, path, body }: Sent): void {
+  function before(sent: Sent): void {
+    const { method, path, body } = sent;
+    judgePause({ method, url: path, body });
     if (method === 'GET' || path === '/token') return;
     if (readings.length === 0) wrong.push(`I3: ${method} ${path} before the risky users were read`);
     if (method === 'DELETE') wrong.push(`I5: a bare DELETE ${path}`);
-    if (path.endsWith('/provisionOnDemand')) judgeOffer(body);
+    if (path.endsWith('/provisionOnDemand')) judgeOffer(sent);
+    if (path === '/groups') judgeCreation(body);
+    for (const bind of [body['members@odata.bind'] ?? []].flat()) judgeJoin(path, bind);
     for (const part of records(body['requests'])) {
       if (part['method'] === 'DELETE') judgeLeave(String(part['url']));
-      if (now() < (away.get(keyOf(part)) ?? 0)) wrong.push(`I8: before Retry-After was over: ${keyOf(part)}`);
+      else judgeJoin(String(part['url']), Object(part['body'])['@odata.id']);
+      judgePause(part);
     }
   }
 
   function after({ method, path, firstPage, body }: Sent, { status, headers }: Response, text: string): void {
     const answer = parse(text);
-    away.set(keyOf({ method, url: path, body }), now() + Number(headers.get('retry-after') ?? 0) * 1_000);
+    const key = keyOf({ method, url: path, body });
+    away.set(key, pauseEnd(headers.get('retry-after')));
+    if (status === 401) unauthorized.add(key);
+    if (path.endsWith('/provisionOnDemand') && headers.has('retry-after'))
+      noOfferBefore = pauseEnd(headers.get('retry-after'));
     if (path === '/token') tokens.push(...[answer['access_token']].filter((one) => typeof one === 'string'));
     if (method === 'GET' && status === 200) readPage(path, firstPage, answer);
     if (path === '/groups' && status === 201) created.add(String(answer['id']));
+    // 401 is no creation either: it is asked again with another token.
+    const refused = status === 401 || status === 429 || (status === 503 && headers.has('retry-after'));
+    if (method === 'POST' && refused) asked.delete(String(body['displayName']).toLowerCase());
     if (method === 'PATCH' && status === 204)
       for (const bind of [body['members@odata.bind']].flat()) added(path, bind, joined, members);
     const parts = records(body['requests']);
     for (const { id, status: of, headers: more } of records(answer['responses'])) {
       const part = parts.find((one) => one['id'] === id);
-      const seconds = Number(Object(more)['Retry-After'] ?? 0);
-      if (part) away.set(keyOf(part), now() + seconds * 1_000);
-      if (part && of === 204 && part['method'] === 'POST')
-        added(String(part['url']), Object.values(Object(part['body']))[0], joined, members);
+      if (!part) continue;
+      away.set(keyOf(part), pauseEnd(Object(more)['Retry-After']));
+      const url = String(part['url']);
+      const leaves = part['method'] === 'DELETE';
+      const user = leaves ? url.split('/')[4] : Object(part['body'])['@odata.id'];
+      if (of === 400 || of === 404) unsure.add(userOf(user));
+      if (of === 204) added(url, user, ...(leaves ? [left] : [joined, members]));
     }
+  }
+
+  function pauseEnd(retryAfter: unknown): number {
+    const text = String(retryAfter ?? 0);
+    return /^[\d.]+$/.test(text) ? now() + Number(text) * 1_000 : Date.parse(text);
   }
 
   function added(path: string, bind: unknown, ...lists: (typeof members)[]): void {
     const group = path.split('/')[2] ?? '';
-    for (const list of lists)
-      list.set(group, (list.get(group) ?? new Set()).add(String(bind).split('/').at(-1) ?? ''));
+    for (const list of lists) list.set(group, (list.get(group) ?? new Set()).add(userOf(bind)));
   }
 
   function readPage(path: string, firstPage: boolean, answer: Sent['body']): void {
@@ -132,14 +199,23 @@ export function witness(inner: Io['fetch'], { levelOf, exempt, now }: Known): Wi
     if (answer['@odata.nextLink'] !== undefined) return;
     open.delete(path);
     if (path === '/identityProtection/riskyUsers') readings.push(reading(entries));
+    if (path === '/groups') found = entries.map(({ displayName }) => String(displayName).toLowerCase());
     const [, group] = /^\/groups\/([^/]+)\/members$/.exec(path) ?? [];
     for (const { id, '@odata.type': type } of group ? entries : [])
       if (type === '#microsoft.graph.user') added(path, id, members);
   }
 
+  const byLevel = (list: ReadonlyMap<string, ReadonlySet<string>>) =>
+    [...list].flatMap(([group, users]) => [...users].map((user) => `${levelOf(group)} ${user}`)).sort();
+
   return {
-    wrong,
-    tokens,
+    ...{ wrong, tokens, unsure },
+    get joined() {
+      return byLevel(joined);
+    },
+    get left() {
+      return byLevel(left);
+    },
     async fetch(url, init) {
       const sent = toSent(url, init);
       before(sent);
@@ -176,6 +252,8 @@ function toSent(url: string, init: RequestInit): Sent {
     body: parse(init.body),
   };
 }
+
+const userOf = (bind: unknown) => String(bind).split('/').at(-1) ?? '';
 
 const keyOf = ({ method, url, body }: Record<string, unknown>) => JSON.stringify([method, url, body]);
 

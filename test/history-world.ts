@@ -16,6 +16,8 @@ export interface Run {
   ok: boolean;
   lines: Record<string, unknown>[];
   wrong: string[];
+  /** Who was answered 400 or 404 when he was to join or leave. */
+  unsure: ReadonlySet<string>;
 }
 
 export type HistoryWorld = ReturnType<typeof createWorld>;
@@ -167,10 +169,13 @@ export function createWorld(history: History) {
       texts.push(text);
       lines.push(JSON.parse(text));
     };
-    const watch = witness(tenant.client(`run ${runs}`), { levelOf, exempt, now: clock.now });
+    const settings = { ...env, ...more };
+    const watch = witness(tenant.client(`run ${runs}`), {
+      ...{ levelOf, exempt, pinned: history.pinned, maxRemovals: Number(settings['MAX_REMOVALS']) },
+      now: clock.now,
+    });
     const desk = heartbeatDesk(history.heartbeat, clock, watch.fetch);
     const io = { fetch: desk.fetch, now: clock.now, sleep: clock.sleep, random: latency };
-    const settings = { ...env, ...more };
     let error: unknown;
     const start = clock.now();
     await clock.run(async () => {
@@ -181,16 +186,24 @@ export function createWorld(history: History) {
       }
     });
     const late = clock.now() - start > DEADLINE_MILLISECONDS;
-    const told = [...texts, String(error)].join('\n');
+    const everything = [...texts, String(error)].join('\n');
     for (const token of watch.tokens) secrets.add(token);
-    const leaks = [...secrets].filter((secret) => told.includes(secret)).map((secret) => `I10: ${secret}`);
+    const leaks = [...secrets]
+      .filter((secret) => everything.includes(secret))
+      .map((secret) => `I10: ${secret}`);
+    const audit = (field: 'added' | 'removed', done: readonly string[]) =>
+      isDry(settings) || told(lines, field).join() === done.join()
+        ? []
+        : [`the log: ${field} is not ${done}`];
     const bugs = lines.filter(({ trouble }) => trouble === 'unexpected' || trouble === 'settings');
     return {
       ok: error === undefined,
-      lines,
+      ...{ lines, unsure: watch.unsure },
       wrong: [
         ...watch.wrong,
         ...desk.wrong(error === undefined && settings['HEARTBEAT_URL'] !== undefined && !isDry(settings)),
+        ...audit('added', watch.joined),
+        ...audit('removed', watch.left),
         ...leaks,
         ...bugs.map((line) => `unexpected: ${JSON.stringify(line)}`),
         ...(late ? ['I7: the run ended after its deadline'] : []),
@@ -202,7 +215,7 @@ export function createWorld(history: History) {
   return {
     ...{ tenant, clock, ids, exempt, env, random },
     ...{ ours, hasUnfit, members, isCovered, standing, apply, runOnce },
-    trouble: () => befall(tenant, random, history.troublePercent / 100),
+    trouble: () => befall(tenant, random, history.trouble),
     nextMinute: () => clock.advance(60_000 - (clock.now() % 60_000)),
     /** Until no group is young any more whose deletion a warm isolate could mistake for lag. */
     settle: () => clock.advance(groupDeleted ? YOUNG_GROUP_MILLISECONDS : 0),
@@ -210,3 +223,10 @@ export function createWorld(history: History) {
 }
 
 const isDry = (settings: Record<string, unknown>) => settings['DRY_RUN'] === 'true';
+
+/** "LEVEL USER" of each who was added or removed, as the log tells it. */
+export function told(lines: Run['lines'], field: 'added' | 'removed'): string[] {
+  return lines
+    .flatMap(({ level, [field]: ids }) => (Array.isArray(ids) ? ids.map((id) => `${level} ${id}`) : []))
+    .sort();
+}

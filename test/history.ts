@@ -17,6 +17,13 @@ export interface Person {
 /** What the address of the heartbeat does with it. */
 export type Heartbeat = 'takes it' | 'refuses it' | 'breaks off' | 'never answers';
 
+/** Which calls are in trouble. */
+export const FOCI = [
+  ...(['everything', 'the sign-in', 'the risky users', 'the second reading', 'the lookup'] as const),
+  ...(['the members', 'creations', 'bulk additions', 'single changes', 'provisioning'] as const),
+];
+export type Focus = (typeof FOCI)[number];
+
 export type Unfit = 'dynamic' | 'mail-enabled' | 'synced' | 'distribution' | 'Microsoft 365';
 export type GroupKind = 'fit' | 'older' | 'other case' | Unfit;
 
@@ -52,7 +59,7 @@ export interface History {
   /** The application that provisions on demand: how long a call takes, and the levels whose groups it is assigned. */
   provisioning: { callMs: number; assigned: readonly RiskLevel[] } | undefined;
   heartbeat: Heartbeat | undefined;
-  troublePercent: number;
+  trouble: { percent: number; focus: Focus };
   steps: readonly Step[];
   /** What others do between any two requests of a run, one after another. */
   edits: readonly Change[];
@@ -184,7 +191,23 @@ export const history: fc.Arbitrary<History> = fc
       fc.constantFrom<Heartbeat>('takes it', 'refuses it', 'breaks off', 'never answers'),
       { nil: undefined, freq: 2 },
     ),
-    troublePercent: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 50 })),
+    trouble: fc.oneof(
+      { weight: 2, arbitrary: fc.constant({ percent: 0, focus: 'everything' as const }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          percent: fc.integer({ min: 1, max: 50 }),
+          focus: fc.constant('everything' as const),
+        }),
+      },
+      {
+        weight: 5,
+        arbitrary: fc.record({
+          percent: fc.integer({ min: 30, max: 100 }),
+          focus: fc.constantFrom(...FOCI.slice(1)),
+        }),
+      },
+    ),
     steps: fc.array(step, { minLength: 1, maxLength: 3 }),
     edits: fc.array(change, { minLength: 1, maxLength: 12 }),
   })

@@ -6,7 +6,7 @@ import type { World } from './world';
 
 export interface FaultBook {
   add(rule: FaultRule): { remove(): void; hits(): number };
-  chaos(probability: number, kinds?: readonly ChaosKind[]): void;
+  chaos(probability: number, kinds?: readonly ChaosKind[], on?: FaultRule['on']): void;
   /** The refusal once more, for a request that comes before the Retry-After of its last answer is over. */
   early(call: Call): Answer | undefined;
   pick(call: Call): Fault | undefined;
@@ -21,6 +21,7 @@ export function createFaultBook(world: World): FaultBook {
   const windows = new Map<string, { until: number; milliseconds: number; answer: Answer }>();
   let probability = 0;
   let kinds: readonly ChaosKind[] = [];
+  let struck: FaultRule['on'] = () => true;
 
   function add(rule: FaultRule) {
     const entry = { rule, seen: 0, hits: 0 };
@@ -33,12 +34,12 @@ export function createFaultBook(world: World): FaultBook {
     for (const entry of rules) {
       const { on, give, times = Number.POSITIVE_INFINITY, after = 0 } = entry.rule;
       if (entry.hits >= times || (call.part && !give.inBatch)) continue;
-      if (!(typeof on === 'function' ? on(target) : matches(on, target))) continue;
+      if (!fits(on, target)) continue;
       if (entry.seen++ < after) continue;
       entry.hits++;
       return give;
     }
-    return byChance(call);
+    return fits(struck, target) ? byChance(call) : undefined;
   }
 
   function byChance(call: Call): Fault | undefined {
@@ -68,9 +69,10 @@ export function createFaultBook(world: World): FaultBook {
 
   return {
     ...{ add, early, pick, remember },
-    chaos: (chance, some = Object.keys(CHAOS).filter(isKind)) => {
+    chaos: (chance, some = Object.keys(CHAOS).filter(isKind), on = () => true) => {
       probability = chance;
       kinds = some;
+      struck = on;
     },
   };
 }
@@ -90,6 +92,9 @@ function decode(text: string): string {
     return text;
   }
 }
+
+const fits = (on: FaultRule['on'], target: FaultTarget) =>
+  typeof on === 'function' ? on(target) : matches(on, target);
 
 /** A pattern with the g or y flag remembers where it stopped; here every test starts anew. */
 function matches(pattern: RegExp, { method, path, query }: FaultTarget): boolean {

@@ -55,8 +55,8 @@ export interface Tenant extends Knobs, Admin {
   forgetRequests(): void;
 
   fault(rule: FaultRule): { remove(): void; hits(): number };
-  /** Random trouble for this share of all requests; 0 ends it. */
-  chaos(probability: number, kinds?: readonly ChaosKind[]): void;
+  /** Random trouble for this share of all requests, or of those that `on` tells; 0 ends it. */
+  chaos(probability: number, kinds?: readonly ChaosKind[], on?: FaultRule['on']): void;
   /** An enterprise application that provisions all groups to Cloudflare. */
   addProvisioning(options?: ProvisioningOptions): Provisioning;
   /** Its regular cycle: all additions and removals. */
