@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { OutOfTime } from './errors';
 import { describe, type Graph, type GraphAnswer, type GraphRequest, refusal } from './graph';
-import { type Deadline, shareOf, wait } from './http';
+import { type Deadline, shareOf } from './http';
 import type { Io } from './io';
 import { decideRetry } from './retry';
 
@@ -45,13 +45,15 @@ export function createBatch(graph: Graph, io: Io, deadline: Deadline): Batch {
       const whole = await graph.send({ method: 'POST', path: '/$batch', body: { requests }, share: size });
       if (whole.status !== 200) throw refusal(whole);
       const parsed = v.safeParse(BatchBody, whole.body);
-      const responses = new Map((parsed.success ? parsed.output.responses : []).map((one) => [one.id, one]));
+      const responses = parsed.success
+        ? new Map(parsed.output.responses.map((one) => [one.id, one]))
+        : undefined;
 
       const again: typeof open = [];
       let waitMilliseconds = 0;
       let outOfTime: OutOfTime | undefined;
       for (const entry of open) {
-        const response = responses.get(entry.id);
+        const response = responses?.get(entry.id);
         const header = (name: string) => partHeader(response?.headers, name);
         const verdict = decideRetry({
           status: response?.status,
@@ -70,7 +72,7 @@ export function createBatch(graph: Graph, io: Io, deadline: Deadline): Batch {
         } else settled(entry.index, response && describe(response.status, header, response.body));
       }
       if (outOfTime) throw outOfTime;
-      if (again.length > 0) await wait(io, deadline, waitMilliseconds);
+      if (again.length > 0) await io.sleep(waitMilliseconds);
       open = again;
     }
   };

@@ -68,8 +68,7 @@ export async function joinAll(run: Run, groups: Groups, joins: Joins, done: Done
         );
         if (stop === undefined) continue;
         if (stop.why === 'trouble') {
-          const { trace = {} } = refused.at(-1) ?? {};
-          for (const user of users.slice(start + USERS_AT_ONCE)) refused.push({ user, trace });
+          for (const user of users.slice(start + USERS_AT_ONCE)) refused.push({ user, trace: {} });
         } else {
           done.stopped.add(level);
           reportStop(run.report, level, stop);

@@ -35,7 +35,7 @@ export async function readConfig(
   memory: CertificateMemory,
 ): Promise<Config> {
   const set = setOnly(env);
-  const parsed = v.safeParse(settingsSchema(cron), set, { abortPipeEarly: true });
+  const parsed = v.safeParse(settingsSchema(cron), set);
   const faults = (parsed.issues ?? []).map((issue) => `${issue.path?.[0]?.key} ${issue.message}`);
   const credential = await readCredential(set, nowMilliseconds, memory);
   if (!parsed.success || 'faults' in credential) {

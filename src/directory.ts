@@ -122,10 +122,9 @@ export function createDirectory(
     const ours = [...fit, ...unlisted][0];
     const others = named.map(({ id }) => id).filter((id) => id !== ours?.id);
     if (ours !== undefined) return { kind: 'fit', group: ours, others };
-    const oldest = named[0];
-    return oldest === undefined
-      ? { kind: 'none' }
-      : { kind: 'unfit', reason: whyUnfit(oldest) ?? '', others };
+    // None is fit, so this is why the oldest is not.
+    const [reason] = named.map(whyUnfit);
+    return reason === undefined ? { kind: 'none' } : { kind: 'unfit', reason, others };
   }
 
   async function findGroups(): Promise<ReadonlyMap<RiskLevel, GroupFinding>> {

@@ -6,7 +6,7 @@ export class SettingsError extends Error {
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
-    super(`Nothing was read or written, because of the settings:\n- ${faults.join('\n- ')}`);
+    super();
     this.faults = faults;
   }
 }
@@ -18,8 +18,9 @@ export class SignInError extends Error {
   readonly status: number | undefined;
 
   constructor(status: number | undefined, aadsts: readonly number[], options?: ErrorOptions) {
+    const numbers = aadsts.map((number) => `AADSTS${number}`).join(', ');
     super(
-      `sign-in refused: ${aadsts.map((number) => `AADSTS${number}`).join(', ') || `status ${status}`}`,
+      `sign-in refused: ${numbers || (status === undefined ? 'no answer' : `status ${status}`)}`,
       options,
     );
     this.status = status;

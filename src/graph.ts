@@ -38,7 +38,7 @@ export interface Graph {
   readAll<Item>(path: string, item: v.GenericSchema<unknown, Item>): Promise<Item[]>;
 }
 
-const ErrorBody = v.object({ error: v.object({ code: v.string(), message: v.optional(v.string(), '') }) });
+const ErrorBody = v.object({ error: v.object({ code: v.string(), message: v.optional(v.string()) }) });
 
 /** Graph v1.0 at that origin, for one run. */
 export function createGraph(origin: string, http: Http, tokens: TokenSource): Graph {
@@ -107,7 +107,7 @@ export function refusal(answer: GraphAnswer): GraphError {
 }
 
 function toAnswer({ status, headers, text }: HttpAnswer): GraphAnswer {
-  return describe(status, (name) => headers.get(name), text === '' ? undefined : parseJson(text));
+  return describe(status, (name) => headers.get(name), parseJson(text));
 }
 
 /** An answer of Graph, or of one part of a batch, with what it says of itself if it is an error. */
@@ -116,8 +116,8 @@ export function describe(
   header: (name: string) => string | null,
   body: unknown,
 ): GraphAnswer {
-  const parsed = status < 400 ? undefined : v.safeParse(ErrorBody, body);
-  const error = parsed?.success ? parsed.output.error : undefined;
+  const parsed = v.safeParse(ErrorBody, body);
+  const error = parsed.success ? parsed.output.error : undefined;
   const trace = { status, code: plain(error?.code), requestId: plain(header('request-id')) };
   const busy = status === 429 || header('retry-after') !== null;
   return { status, body, message: error?.message ?? '', busy, trace };

@@ -91,7 +91,7 @@ export function createHttp(io: Io, deadline: Deadline): Http {
     const request = new AbortController();
     const timer = new AbortController();
     const timeIsUp = io.sleep(limitMilliseconds, timer.signal).then(() => {
-      throw new Error(`no whole answer within ${Math.round(limitMilliseconds)} ms`);
+      throw new Error('no whole answer within the time limit');
     });
     try {
       return await Promise.race([exchange(url, init, request.signal), timeIsUp]);

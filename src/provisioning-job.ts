@@ -53,5 +53,5 @@ function jobsPath(servicePrincipalId: string): string {
 function mapsGroups({
   objectMappings,
 }: v.InferOutput<typeof Schema>['synchronizationRules'][number]): boolean {
-  return (objectMappings ?? []).some((one) => one.enabled === true && one.sourceObjectName === 'Group');
+  return objectMappings.some((one) => one.enabled === true && one.sourceObjectName === 'Group');
 }

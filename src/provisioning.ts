@@ -45,11 +45,11 @@ interface Offer {
   notBeforeMilliseconds: number;
 }
 
-const OnDemand = v.object({ key: v.pipe(v.string(), v.transform(parseJson)) });
 const Result = v.object({
   result: v.string(),
   details: v.optional(v.object({ errorCode: v.nullish(v.string()) }), {}),
 });
+const OnDemand = v.object({ key: v.pipe(v.string(), v.transform(parseJson), Result) });
 
 /** On-demand provisioning by the enterprise application of that object id, for one run. */
 export function createProvisioning(
@@ -95,12 +95,13 @@ export function createProvisioning(
 
     /** Waits for it. False if there is no time for it, or if another call has ended it all meanwhile. */
     async function turnOf({ notBeforeMilliseconds }: Offer): Promise<boolean> {
+      // In order, so that the fifth last is the earliest of five.
       const free = (starts.at(-ON_DEMAND.callsPerWindow) ?? -Infinity) + ON_DEMAND.windowMilliseconds;
       const start = Math.max(io.now(), notBeforeMilliseconds, starts.at(-1) ?? 0, free);
       const pause = start - io.now();
       if (ended || pause >= deadline.leftMilliseconds()) return false;
       starts.push(start);
-      if (pause > 0) await io.sleep(pause);
+      await io.sleep(pause);
       return !ended;
     }
 
@@ -117,9 +118,9 @@ export function createProvisioning(
         memory.provisioning = undefined;
         return;
       }
-      const { result, errorCode } = outcomeOf(answer);
-      if (result === 'Success' || errorCode === ALREADY_THERE) done += one.users.length;
-      else if (result === 'Skipped' && errorCode === NOT_IN_SCOPE) {
+      const errorCode = whySkipped(answer);
+      if (errorCode === undefined || errorCode === ALREADY_THERE) done += one.users.length;
+      else if (errorCode === NOT_IN_SCOPE) {
         open.push({ ...one, notBeforeMilliseconds: io.now() + ON_DEMAND.offerAgainAfterMilliseconds });
       } else skipped.set(errorCode, (skipped.get(errorCode) ?? 0) + one.users.length);
     }
@@ -160,11 +161,10 @@ function countUsers(offers: readonly Offer[]): number {
   return offers.reduce((sum, { users }) => sum + users.length, 0);
 }
 
-/** HTTP 200 is not success: `key` is JSON as text, and says what happened. */
-function outcomeOf({ body }: GraphAnswer): { result: string; errorCode: string } {
+/** HTTP 200 is not success: `key` is JSON as text, and says what happened. Undefined for success. */
+function whySkipped({ body }: GraphAnswer): string | undefined {
   const answer = v.safeParse(OnDemand, body);
-  const parsed = v.safeParse(Result, answer.success ? answer.output.key : undefined);
-  if (!parsed.success) return { result: 'unknown', errorCode: 'no result' };
-  const { result, details } = parsed.output;
-  return { result, errorCode: plain(details.errorCode) ?? plain(result) ?? 'no code' };
+  if (!answer.success) return 'no result';
+  const { result, details } = answer.output.key;
+  return result === 'Success' ? undefined : (plain(details.errorCode) ?? plain(result) ?? 'no code');
 }

@@ -1,9 +1,9 @@
 /** Reads the whole state that a run starts from; what could not be read is left out and reported. */
 import type { Config } from './config';
 import { type Directory, type Group, groupName } from './directory';
-import { GraphError, isTrouble, type OutOfTime, orTrouble, SignInError, type Trouble } from './errors';
+import { GraphError, isTrouble, OutOfTime, orTrouble, SignInError, type Trouble } from './errors';
 import type { Memberships } from './memberships';
-import { type Members, RISK_LEVELS, type RiskLevel, type RiskReading, type UserId } from './plan';
+import type { Members, RiskLevel, RiskReading, UserId } from './plan';
 import type { Provision } from './provisioning';
 import type { Report } from './report';
 import { reasonOf, traceOf } from './trouble';
@@ -32,7 +32,7 @@ export async function readState(run: Run): Promise<State | undefined> {
   if (isTrouble(risk)) reportUnreadRisk(run, risk);
   if (isTrouble(groups)) {
     // One sign-in serves both readings, and one deadline: what stopped both is said once.
-    const saidAlready = isTrouble(risk) && !(groups instanceof GraphError) && groups.name === risk.name;
+    const saidAlready = [SignInError, OutOfTime].some((One) => risk instanceof One && groups instanceof One);
     if (!saidAlready) reportFailedLookup(run, groups);
   }
   if (isTrouble(risk) || isTrouble(groups)) return undefined;
@@ -52,9 +52,8 @@ async function readGroups({ directory, memberships, report }: Run): Promise<Omit
   const missing: RiskLevel[] = [];
   let refusedSignIn: SignInError | undefined;
   await Promise.all(
-    RISK_LEVELS.map(async (level) => {
+    [...findings].map(async ([level, finding]) => {
       const group = groupName(level);
-      const finding = findings.get(level) ?? { kind: 'none' };
       if (finding.kind === 'none') {
         missing.push(level);
         members.set(level, new Set());

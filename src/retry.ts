@@ -50,7 +50,8 @@ export function decideRetry(attempt: Attempt): Verdict {
  * HTTP date (RFC 9110 §10.2.3); undefined for anything else.
  */
 export function parseRetryAfter(value: string | null, nowMilliseconds: number): number | undefined {
-  const text = value?.trim() ?? '';
+  if (value === null) return undefined;
+  const text = value.trim();
   if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Math.ceil(Number(text) * 1_000);
   if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text)) return undefined;
   const date = Date.parse(text);

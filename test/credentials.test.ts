@@ -6,6 +6,7 @@ import { addGroups, addRisky, type Ended, NAMES, scene } from './harness';
 import {
   CERTIFICATE_4096_PEM,
   CERTIFICATE_PEM,
+  EC_CERTIFICATE_PEM,
   ENCRYPTED_PRIVATE_KEY_PEM,
   OTHER_PRIVATE_KEY_PEM,
   PRIVATE_KEY_4096_PEM,
@@ -187,6 +188,13 @@ describe('Certificate: what can not be used is said before anything is sent', ()
       NEW_PAIR,
     ],
     [
+      'a certificate of another kind of key',
+      { certificate: EC_CERTIFICATE_PEM },
+      KEY,
+      `does not belong to ${CERTIFICATE}`,
+      NEW_PAIR,
+    ],
+    [
       'a chain that begins with the certificate of somebody else',
       { certificate: CERTIFICATE_4096_PEM + CERTIFICATE_PEM },
       KEY,
@@ -197,7 +205,7 @@ describe('Certificate: what can not be used is said before anything is sent', ()
       'a certificate on the day of its end',
       { certificate: SHORT_CERTIFICATE_PEM, start: '2026-05-14T00:00:00Z' },
       CERTIFICATE,
-      'expired on 2026-05-14',
+      'expired on 2026-05-14. Make',
       NEW_PAIR,
     ],
     [
@@ -221,6 +229,8 @@ describe('Certificate: what can not be used is said before anything is sent', ()
     expect(ended.lines).toMatchObject([{ severity: 'error', trouble: 'settings' }]);
     expect(ended.lines[0]?.message).toContain(`${setting} ${fault}`);
     expect(ended.lines[0]?.message).toContain(command);
+    // Of the two, only the one that is at fault is said to be.
+    expect(ended.text.match(/AZURE_AD_CLIENT_\w+ /g)).toHaveLength(1);
     expect(tenant.requests).toEqual([]);
     expect(ended.text).not.toMatch(/MII[A-Za-z0-9+/]{5}/);
   });
@@ -417,6 +427,17 @@ describe('Token', () => {
     expect(tokenRequests(tenant)).toHaveLength(2);
   });
 
+  it('of two minutes is kept for half of them', async () => {
+    const { tenant, run } = scene();
+    tenant.tokenSeconds = 120;
+    addGroups(tenant);
+    addRisky(tenant, 'high', 1);
+    expect((await run()).ok).toBe(true);
+    expect(tokenRequests(tenant)).toHaveLength(1);
+    expect((await run()).ok).toBe(true);
+    expect(tokenRequests(tenant)).toHaveLength(2);
+  });
+
   it('is not kept for an isolate that remembers nothing', async () => {
     const { tenant, coldRun } = await settled();
     expect((await coldRun()).ok).toBe(true);
@@ -461,19 +482,26 @@ describe('Token', () => {
     expect(tokenRequests(tenant)).toHaveLength(2);
   });
 
-  it('that Graph refuses in the middle of a run is replaced, and nothing is lost', async () => {
-    const { tenant, run, expectInStep } = await settled();
-    addRisky(tenant, 'medium', 45);
-    let patches = 0;
-    tenant.before(({ method }) => {
-      if (method !== 'PATCH') return;
-      patches += 1;
-      if (patches === 2) tenant.revokeTokens();
-    });
-    expect((await run()).ok).toBe(true);
-    expectInStep();
-    expect(tokenRequests(tenant)).toHaveLength(2);
-  });
+  it.each([
+    ['that has been remembered', false],
+    ['that this run asked for', true],
+  ])(
+    '%s, and that Graph refuses in the middle of a run, is replaced, and nothing is lost',
+    async (_, cold) => {
+      const { tenant, run, coldRun, expectInStep } = await settled();
+      tenant.forgetRequests();
+      addRisky(tenant, 'medium', 45);
+      let patches = 0;
+      tenant.before(({ method }) => {
+        if (method !== 'PATCH') return;
+        patches += 1;
+        if (patches === 2) tenant.revokeTokens();
+      });
+      expect((await (cold ? coldRun() : run())).ok).toBe(true);
+      expectInStep();
+      expect(tokenRequests(tenant)).toHaveLength(cold ? 2 : 1);
+    },
+  );
 
   it('is asked for once more only: a second refusal ends it', async () => {
     const { tenant, run, expectInStep } = await settled();

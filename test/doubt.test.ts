@@ -1,5 +1,6 @@
 /** Whatever is doubtful about what was read, nobody leaves isolation for it. */
 import { describe, expect, it } from 'vitest';
+import { createMemberships } from '../src/memberships';
 import { addRisky, NAMES, type Scene, scene, writes } from './harness';
 import * as faults from './tenant/faults';
 
@@ -25,11 +26,13 @@ function covered({ tenant }: Pick<Scene, 'tenant'>): string[] {
 }
 
 describe('I3 no removal on doubt: risky users unread, so nothing is written', () => {
-  const cases: Record<string, { on?: RegExp; give: faults.Fault; after?: number; pageSize?: number }> = {
+  const NO_LIST = 'Graph answered with something that is not the list asked for';
+  const NO_ANSWER = 'no whole answer came from Graph';
+  const cases: Record<string, { give: faults.Fault; after?: number; pageSize?: number; says?: string }> = {
     '500 for ever': { give: faults.status(500) },
-    '200 without value': { give: faults.json({ '@odata.context': 'x' }) },
+    '200 without value': { give: faults.json({ '@odata.context': 'x' }), says: NO_LIST },
     'value that is no array': { give: faults.json({ value: {} }) },
-    'HTML with status 200': { give: faults.html() },
+    'HTML with status 200': { give: faults.html(), says: NO_LIST },
     'an entry without id': {
       give: faults.rewrite((body) => JSON.parse(JSON.stringify(body).replace(/"id":/, '"ID":'))),
     },
@@ -38,16 +41,21 @@ describe('I3 no removal on doubt: risky users unread, so nothing is written', ()
         JSON.parse(JSON.stringify(body).replace(/"id":"[^"]+"/, '"id":"../users/x"')),
       ),
     },
+    'an entry whose id goes on after an id': {
+      give: faults.rewrite((body) =>
+        JSON.parse(JSON.stringify(body).replace(/"id":"([^"]+)"/, '"id":"$1/../../users/x"')),
+      ),
+    },
     'a second page that is refused': { give: faults.status(403), after: 1, pageSize: 3 },
     'a second page without value': { give: faults.json({}), after: 1, pageSize: 3 },
-    'a connection cut in the middle of every body': { give: faults.cutBody() },
-    'a broken connection': { give: faults.broken() },
+    'a connection cut in the middle of every body': { give: faults.cutBody(), says: NO_ANSWER },
+    'a broken connection': { give: faults.broken(), says: NO_ANSWER },
     'a redirect': { give: faults.redirect('https://graph.microsoft.com/v1.0/other') },
     'no answer': { give: faults.hang() },
     'no answer and no ear for the end': { give: faults.hangIgnoringAbort() },
     'a body that never ends': { give: faults.endlessBody() },
   };
-  it.each(Object.entries(cases))('%s', async (_, { give, after = 0, pageSize }) => {
+  it.each(Object.entries(cases))('%s', async (_, { give, after = 0, pageSize, says = '' }) => {
     const { tenant, run, everyone, covered } = await busy();
     if (pageSize) tenant.pageSizes = { riskyUsers: pageSize };
     tenant.fault({ on: RISKY_USERS, give, after });
@@ -57,6 +65,7 @@ describe('I3 no removal on doubt: risky users unread, so nothing is written', ()
     expect(writes(tenant)).toEqual([]);
     expect(covered()).toEqual(everyone.sort());
     expect(ended.lines.filter(({ severity }) => severity === 'error')).toHaveLength(1);
+    expect(ended.text).toContain(says && `(${says})`);
   });
 
   it('a next link to another host, which the token must not follow', async () => {
@@ -73,6 +82,59 @@ describe('I3 no removal on doubt: risky users unread, so nothing is written', ()
     expect(ended.text).toContain('another host');
     expect(covered()).toEqual(everyone.sort());
     expect(tenant.requests.every(({ url }) => new URL(url).host === 'graph.microsoft.com')).toBe(true);
+  });
+});
+
+describe('I3 no removal on doubt: what cannot be read is said, and no more than once', () => {
+  const LOOKUP = /^GET \/groups\?/;
+
+  it.each([
+    ['both are refused', faults.status(403), faults.status(403), ['risky-users-refused', 'lookup-refused']],
+    ['both fail', faults.status(418), faults.status(418), ['risky-users-unread', 'lookup-failed']],
+    ['neither is answered', faults.hang(), faults.hang(), ['out-of-time']],
+    [
+      'one is refused, one not answered',
+      faults.status(403),
+      faults.hang(),
+      ['risky-users-refused', 'out-of-time'],
+    ],
+    [
+      'one is not answered, one refused',
+      faults.hang(),
+      faults.status(403),
+      ['out-of-time', 'lookup-refused'],
+    ],
+  ])('risky users and lookup: %s', async (_, risk, lookup, troubles) => {
+    const { tenant, run } = await busy();
+    tenant.fault({ on: RISKY_USERS, give: risk });
+    tenant.fault({ on: LOOKUP, give: lookup });
+    const ended = await run();
+    expect(ended.ok).toBe(false);
+    expect(ended.troubles).toEqual(troubles);
+    expect(writes(tenant)).toEqual([]);
+  });
+
+  it('the lookup alone, because it is never answered', async () => {
+    const { tenant, run } = await busy();
+    tenant.fault({ on: LOOKUP, give: faults.hang() });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['out-of-time']);
+    expect(ended.lines[0]?.message).toContain('nothing was written');
+    expect(writes(tenant)).toEqual([]);
+  });
+
+  it.each([
+    [403, 'lookup-refused', 'GroupMember.Read.All'],
+    [400, 'lookup-failed', '(Graph answered 400 Request_BadRequest)'],
+  ])('the lookup alone, with the status %i and what Graph calls it', async (status, trouble, words) => {
+    const { tenant, run } = await busy();
+    tenant.fault({ on: LOOKUP, give: faults.status(status) });
+    const ended = await run();
+    expect(ended.lines).toMatchObject([
+      { trouble, status, code: expect.any(String), requestId: expect.any(String) },
+    ]);
+    expect(ended.lines[0]?.message).toContain(words);
+    expect(writes(tenant)).toEqual([]);
   });
 });
 
@@ -131,6 +193,36 @@ describe('I3 no removal on doubt: the second reading', () => {
   });
 });
 
+describe('I5 blast radius: what is not the id of a group and of a user is in no DELETE', () => {
+  const ID = 'aaaaaaaa-0000-4000-8000-00000000000a';
+
+  it.each([
+    ['no group', '', ID],
+    ['no user', ID, ''],
+    ['more than a group', `${ID}/members/${ID}`, ID],
+    ['more than a user', ID, `${ID}/../../../../users/${ID}`],
+    ['a query', ID, `${ID}?`],
+    ['neither', '..', '..'],
+  ])('%s', async (_, groupId, user) => {
+    const sent: unknown[] = [];
+    const never = () => {
+      throw new Error('nothing is read here');
+    };
+    const send = async (request: unknown) => {
+      sent.push(request);
+      return never();
+    };
+    const { clock } = scene();
+    const io = { ...clock, fetch: never, random: () => 0.5 };
+    const deadline = { leftMilliseconds: () => 50_000 };
+    const graph = { send, readPages: never, readAll: never };
+    const memberships = createMemberships('https://graph.microsoft.com', graph, io, deadline);
+    const leave = { group: { id: groupId, youngUntilMilliseconds: 0 }, user };
+    await expect(memberships.leave([leave], never)).rejects.toThrow('not the ids of a group and a user');
+    expect(sent).toEqual([]);
+  });
+});
+
 describe('I3 no removal on doubt: levels', () => {
   it.each(['hidden', 'unknownFutureValue', 'severe', null, undefined])(
     'a user at risk whose level becomes %s stays where he is, and one warning gives the count',
@@ -147,6 +239,7 @@ describe('I3 no removal on doubt: levels', () => {
       expect(tenant.members(NAMES.low)).toEqual([]);
       expect(ended.lines.filter(({ trouble }) => trouble === 'in-doubt')).toHaveLength(1);
       expect(ended.lines[0]?.message).toContain('2 users');
+      expect(ended.lines[0]?.['ids']).toEqual([inGroup, outside].sort());
     },
   );
 

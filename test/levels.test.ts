@@ -18,6 +18,9 @@ describe('I3: a group whose members do not come in time leaves time for the othe
     tenant.fault({ on: new RegExp(`^GET /groups/${ids.low}/members`), give });
     const ended = await run();
     expect(ended.troubles).toEqual(['group-unread']);
+    expect(ended.lines.find(({ trouble }) => trouble)?.message).toMatch(
+      /go on\. The next run tries again\.$/,
+    );
     expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
     expect(ended.milliseconds).toBeLessThanOrEqual(seconds * 600);
   });
@@ -178,6 +181,86 @@ describe('I6 poison isolation between levels', () => {
     expect(tenant.members(ids.medium)).toHaveLength(6);
     const refused = ended.lines.find(({ trouble }) => trouble === 'leave-refused');
     expect(refused?.['ids']).toHaveLength(6);
+  });
+});
+
+describe('I6: a user is called gone only when Graph says so of him', () => {
+  const toJoin =
+    (id: string) =>
+    ({ body, part, method }: faults.FaultTarget) =>
+      (part || method === 'PATCH') && body.includes(id);
+  const ONE = /^GET \/groups\/[^/]+\/members\?.*top=1$/;
+
+  it('not while it cannot be asked whether the group is there', async () => {
+    const { tenant, run } = scene();
+    const people = addRisky(tenant, 'high', 3);
+    const [gone = '', ...others] = people;
+    addGroups(tenant);
+    tenant.deleteUser(gone, { riskEntry: 'stale' });
+    const asked = tenant.fault({ on: ONE, give: faults.status(403) });
+    const ended = await run();
+    expect(asked.hits()).toBe(1);
+    expect(ended.lines.filter(({ trouble }) => trouble)).toMatchObject([
+      { trouble: 'join-failed', level: 'high', status: 404, ids: [gone] },
+    ]);
+    expect(tenant.members(NAMES.high)).toEqual(others.sort());
+  });
+
+  it('not when the group is gone, though one user met other trouble', async () => {
+    const { tenant, run, clock } = scene();
+    const [unlucky = ''] = addRisky(tenant, 'high', 3);
+    const { ids } = addGroups(tenant);
+    await clock.advance(900_000);
+    tenant.before(({ method }) => {
+      if (method === 'PATCH' && tenant.groupsNamed(NAMES.high).length > 0) tenant.deleteGroup(ids.high);
+    });
+    tenant.fault({ on: ({ part, body }) => part && body.includes(unlucky), give: faults.status(403) });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['group-gone']);
+  });
+
+  it('in a new group only when it says so twice, and the others are told of as they are', async () => {
+    const { tenant, run } = scene();
+    const [gone = '', early = '', refused = '', plain = ''] = addRisky(tenant, 'high', 4);
+    tenant.deleteUser(gone, { riskEntry: 'stale' });
+    // A part of Entra that has not heard of the group answers for one of them.
+    tenant.fault({
+      on: ({ part, body }) => part && body.includes(early),
+      times: 1,
+      give: faults.status(404),
+    });
+    tenant.fault({ on: toJoin(refused), give: faults.status(403) });
+    const ended = await run();
+    expect(tenant.members(NAMES.high)).toEqual([early, plain].sort());
+    expect(ended.lines).toContainEqual(expect.objectContaining({ trouble: 'users-gone', ids: [gone] }));
+    expect(ended.lines).toContainEqual(expect.objectContaining({ trouble: 'join-refused', ids: [refused] }));
+  });
+
+  it('in an old group at once', async () => {
+    const { tenant, run, clock } = scene();
+    const [gone = ''] = addRisky(tenant, 'high', 4);
+    addGroups(tenant);
+    await clock.advance(900_000);
+    tenant.deleteUser(gone, { riskEntry: 'stale' });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['users-gone']);
+    expect(writes(tenant).map((request) => request.slice(0, 5))).toEqual(['PATCH', 'POST ']);
+  });
+
+  it('and only the twenty that he is one of are sent one by one', async () => {
+    const { tenant, run, clock, members } = scene();
+    const [gone = ''] = addRisky(tenant, 'high', 60);
+    addGroups(tenant);
+    await clock.advance(900_000);
+    tenant.deleteUser(gone, { riskEntry: 'stale' });
+    await run();
+    expect(members().high).toHaveLength(59);
+    expect(writes(tenant).map((request) => request.slice(0, 5))).toEqual([
+      'PATCH',
+      'POST ',
+      'PATCH',
+      'PATCH',
+    ]);
   });
 });
 

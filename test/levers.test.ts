@@ -112,6 +112,21 @@ describe('I9 dry run', () => {
     });
   });
 
+  it('names everyone it would remove, and why', async () => {
+    const { tenant, run, env } = await filled();
+    const [moving = '', departing = ''] = tenant.atRisk('low');
+    tenant.setRisk(moving, 'high');
+    tenant.dismiss(departing);
+    env['DRY_RUN'] = 'true';
+    const ended = await run();
+    expect(ended.ok).toBe(true);
+    expect(messages(ended).slice(0, -1)).toEqual([
+      `Dry run: would add 1 user to ${NAMES.high}.`,
+      `Dry run: would remove 1 user from ${NAMES.low}: no longer at risk.`,
+      `Dry run: would remove 1 user from ${NAMES.low}: now at risk at another level.`,
+    ]);
+  });
+
   /** Everything that can happen at once, to five users at each level. */
   const situations: Record<
     string,

@@ -119,6 +119,51 @@ describe('Log: its lines', () => {
     }
   });
 
+  it('name the group, the level and the number of whatever is in trouble', async () => {
+    const { tenant, run, clock } = scene();
+    const { ids } = addGroups(tenant, { low: [tenant.addUser()] });
+    tenant.deleteGroup(ids.medium);
+    await clock.advance(900_000);
+    tenant.deleteUser(addRisky(tenant, 'low', 1)[0] ?? '', { riskEntry: 'stale' });
+    addRisky(tenant, 'high', 1);
+    tenant.fault({ on: /^POST \/groups$/, give: faults.status(500) });
+    tenant.fault({ on: /riskyUsers/, after: 1, give: faults.status(404) });
+    tenant.before(({ method }) => {
+      if (method === 'PATCH' && tenant.groupsNamed(NAMES.high).length > 0) tenant.deleteGroup(ids.high);
+    });
+    const { lines } = await run();
+    const line = (trouble: string) => lines.find((one) => one.trouble === trouble);
+    expect(line('group-create-failed')).toMatchObject({ level: 'medium', status: 500 });
+    expect(line('group-create-failed')?.message).toContain(
+      `${NAMES.medium} was not created, or it is not clear whether it was (Graph answered 500 `,
+    );
+    expect(line('group-gone')).toMatchObject({ level: 'high' });
+    expect(line('group-gone')?.message).toContain(NAMES.high);
+    expect(line('group-gone')).not.toHaveProperty('ids');
+    expect(line('users-gone')).toMatchObject({ level: 'low' });
+    expect(line('users-gone')?.message).toContain(`1 user could not be added to ${NAMES.low}`);
+    expect(line('second-reading-failed')).toMatchObject({ status: 404 });
+    expect(line('second-reading-failed')?.message).toMatch(
+      /^1 user would leave isolation, but .* failed \(Graph answered 404 /,
+    );
+  });
+
+  it('tell of a run that only removes', async () => {
+    const { tenant, run } = scene();
+    addGroups(tenant, { low: [tenant.addUser()] });
+    expect((await run()).lines.at(-1)?.message).toMatch(/^In step again: 0 added, 1 removed\./);
+  });
+
+  it('are summed up in what Cron Events shows: every key once', async () => {
+    const { tenant, run } = scene();
+    for (const level of RISK_LEVELS)
+      tenant.addGroup({ displayName: NAMES[level], mailEnabled: level !== 'low' });
+    addRisky(tenant, 'low', 1);
+    tenant.fault({ on: /^(PATCH|POST .*\/members)/, give: faults.status(418) });
+    const { error } = await run();
+    expect(String(error)).toBe('RunFailed: group-unfit, join-failed: the error lines above say what to do');
+  });
+
   it('do not say that all is in step when it is not', async () => {
     const { tenant, run } = scene();
     tenant.addGroup({ displayName: NAMES.high, groupTypes: ['DynamicMembership'] });
@@ -170,7 +215,8 @@ describe('Log: its size', () => {
     expect(Math.max(...idLists(ended).map(({ length }) => length))).toBe(IDS_PER_LINE);
     const named = idLists(ended).flat().length;
     const left = ended.lines.find((line) => 'idsNotShown' in line);
-    expect(left).toMatchObject({ severity: 'log', idsNotShown: 10_000 - named });
+    const why = 'the log of a run has its limit';
+    expect(left).toMatchObject({ severity: 'log', idsNotShown: 10_000 - named, why });
     expect(named).toBeGreaterThan(3_000);
     expect(ended.lines.at(-1)?.message).toMatch(/^In step again: 10000 added/);
   });
@@ -243,6 +289,13 @@ describe('I10 silent about people: nothing that a server says reaches the log', 
     expect(lines[0]?.['requestId']).toMatch(/^[\w-]{36}$/);
   });
 
+  it('nor a code that is not', async () => {
+    const { tenant, run } = scene();
+    tenant.fault({ on: /riskyUsers/, give: faults.status(418, gossip) });
+    const { lines } = await run();
+    expect(lines[0]?.message).toContain('could not be read (Graph answered 418), so');
+  });
+
   it('nor what an error of the Worker itself says', async () => {
     const { tenant, run } = scene();
     const memory = {
@@ -255,6 +308,24 @@ describe('I10 silent about people: nothing that a server says reaches the log', 
     expect(ended.lines[0]?.message).toContain('TypeError');
     expect(`${ended.text} ${ended.error}`).not.toContain('alice');
     expect(tenant.requests).toEqual([]);
+  });
+});
+
+describe('A fault of the Worker itself', () => {
+  it('is not taken for a group that was created', async () => {
+    const { tenant, run } = scene();
+    let posted = false;
+    tenant.before(({ method, path }) => {
+      if (method === 'POST' && path === '/groups') posted = true;
+    });
+    const ended = await run({
+      random: () => {
+        if (posted) throw new TypeError('no chance');
+        return 0.5;
+      },
+    });
+    expect(ended.troubles).toEqual(['unexpected']);
+    expect(String(ended.error)).toBe('RunFailed: unexpected: the error lines above say what to do');
   });
 });
 

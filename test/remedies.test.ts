@@ -1,7 +1,7 @@
 /** What is refused for good: the log names the remedy, once, and the run does not go on knocking. */
 import { describe, expect, it } from 'vitest';
 import { RISK_LEVELS, type RiskLevel } from '../src/plan';
-import { addGroups, addRisky, type Ended, NAMES, QUARTER_HOURLY, scene, writes } from './harness';
+import { addGroups, addRisky, type Ended, NAMES, scene, writes } from './harness';
 import * as faults from './tenant/faults';
 
 const READ_RISK = 'IdentityRiskyUser.Read.All';
@@ -13,8 +13,14 @@ const allBut = (...missing: string[]) => ALL.filter((permission) => !missing.inc
 /** DESIGN.md: a lasting refusal costs no more than a dozen requests a run, however many users wait. */
 const DOZEN = 12;
 
+const TOKEN = { token_type: 'Bearer', access_token: 'x', expires_in: 3_599 };
+
 const errors = ({ lines }: Ended) => lines.filter(({ severity }) => severity === 'error');
 const failure = (ended: Ended) => errors(ended)[0]?.message ?? '';
+const refusedFor = (error_codes: number[]): faults.Fault => ({
+  inBatch: false,
+  give: async () => ({ status: 400, headers: {}, body: { error: 'invalid_request', error_codes } }),
+});
 
 describe('Errors name the remedy: riskyUsers refused', () => {
   it('for want of the permission: the permission first, then the licence', async () => {
@@ -64,6 +70,7 @@ describe('Errors name the remedy: a limit that lasts', () => {
     const { fetch } = faults.freePlan((input, init) => tenant.fetch(input, init));
     const ended = await run({ fetch });
     expect(ended.troubles).toEqual(['group-unread']);
+    expect(failure(ended)).toContain('(The runtime refuses further requests)');
     expect(failure(ended)).toContain('use the Workers Paid plan');
   });
 
@@ -82,42 +89,55 @@ describe('Errors name the remedy: a limit that lasts', () => {
     tenant.pageSizes = { riskyUsers: 2 };
     const ended = await run();
     expect(ended.troubles).toEqual(['second-reading-failed']);
+    expect(failure(ended)).toContain('(The deadline of the run is reached)');
     expect(failure(ended)).toContain('a larger DEADLINE_SECONDS');
     expect(tenant.members(ids.low)).toContain(stays);
   });
 });
 
-describe('Errors name the remedy: the sign-in', () => {
-  it('is said once and with the setting, when it is refused while members are read', async () => {
+describe('Errors name the remedy: a sign-in that is lost in the middle of a run is said once, with the setting', () => {
+  it.each([
+    ['members are read', /^GET .*members$/],
+    ['users are added', /^PATCH/],
+    ['users are removed', /^POST .*batch/],
+  ])('while %s', async (_, during) => {
     const { tenant, run } = scene();
-    addGroups(tenant);
-    await run();
-    tenant.secretExpired = true;
-    tenant.before(({ path }) => {
-      if (path.endsWith('/members')) tenant.revokeTokens();
+    const { ids } = addGroups(tenant, { low: [tenant.addUser()] });
+    addRisky(tenant, 'high', 1);
+    tenant.before(({ method, path }) => {
+      if (!during.test(`${method} ${path}`)) return;
+      tenant.secretExpired = true;
+      tenant.revokeTokens();
     });
     const ended = await run();
     expect(errors(ended)).toMatchObject([{ trouble: 'sign-in' }]);
     expect(failure(ended)).toContain('AZURE_AD_CLIENT_SECRET has expired');
-    expect(writes(tenant)).toEqual([]);
+    expect(tenant.members(ids.low)).toHaveLength(1);
   });
 
   it.each([
-    ['408', faults.status(408)],
-    ['409', faults.status(409)],
-    ['500', faults.status(500)],
-    ['429', faults.status(429)],
-    ['a pause longer than the run', faults.throttled('900')],
-    ['no answer', faults.hang()],
-  ])('blames neither settings nor Graph for %s', async (_, give) => {
-    const { tenant, run, env } = scene();
-    env['DEADLINE_SECONDS'] = '840';
-    tenant.fault({ on: /\/token/, give });
-    const ended = await run({ cron: QUARTER_HOURLY });
-    expect(errors(ended)).toMatchObject([{ trouble: 'sign-in' }]);
-    expect(failure(ended)).toMatch(
-      /^The sign-in of Entra is in trouble \(.*\), so the run ended\. The next one tries again\.$/,
-    );
+    ['expired', undefined, 'AADSTS7000222'],
+    ['refused for two reasons', refusedFor([50_001, 70_011]), 'AADSTS50001, AADSTS70011'],
+    ['refused without a number', faults.redirect('https://login.microsoftonline.com/'), 'status 302'],
+    ['throttled', faults.throttled('900'), 'status 429'],
+    ['unreachable', faults.broken(), 'no answer'],
+  ])('is named as what prevents the second reading: %s', async (_, give, reason) => {
+    const { tenant, run } = scene();
+    const stays = tenant.addUser();
+    const { ids } = addGroups(tenant, { low: [stays] });
+    let readings = 0;
+    tenant.before(({ path }) => {
+      if (!path.endsWith('/riskyUsers')) return;
+      readings += 1;
+      if (readings !== 2) return;
+      tenant.revokeTokens();
+      if (give) tenant.fault({ on: /\/token/, give });
+      else tenant.secretExpired = true;
+    });
+    const ended = await run();
+    expect(ended.troubles).toEqual(['second-reading-failed']);
+    expect(failure(ended)).toContain(`failed (sign-in refused: ${reason}),`);
+    expect(tenant.members(ids.low)).toEqual([stays]);
   });
 });
 
@@ -158,6 +178,21 @@ describe('Errors name the remedy: groups refused', () => {
     env['GROUP_IDS'] = addGroups(tenant).pin;
     expect((await run()).ok).toBe(true);
     expectInStep();
+  });
+
+  it('the runtime, while groups are created: no level is said to have failed, and nothing more is sent', async () => {
+    const { tenant, run } = scene();
+    addRisky(tenant, 'high', 1);
+    // The sign-in, the risky users and the lookup; then the runtime refuses.
+    const plan = faults.freePlan((input, init) => tenant.fetch(input, init), 3);
+    const ended = await run({ fetch: plan.fetch });
+    expect(ended.troubles).toEqual(['out-of-time']);
+    expect(failure(ended)).toContain(
+      'The runtime refuses further requests: 0 of 1 users added. The next run',
+    );
+    expect(failure(ended)).toContain('use the Workers Paid plan');
+    // The three creations go out together.
+    expect(plan.refused()).toBe(3);
   });
 
   it('reading the members', async () => {
@@ -266,6 +301,7 @@ describe('Errors name the remedy: the sign-in refused', () => {
 
   it.each([
     [900023, 'AZURE_AD_TENANT_ID is neither'],
+    [70011, 'Correct AZURE_AD_CLOUD in wrangler.toml'],
     [7000229, 'Grant admin consent'],
     [7000112, 'Enable it in Entra admin center'],
     [700027, 'Upload it there (Certificates & secrets > Certificates)'],
@@ -290,6 +326,16 @@ describe('Errors name the remedy: the sign-in refused', () => {
       faults.json({ token_type: 'pop', access_token: 'x', expires_in: 9 }),
       'status 200',
     ],
+    ...['not-bearer', 'bearer-not'].map((token_type): [string, faults.Fault, string] => [
+      `a token of the type ${token_type}`,
+      faults.json({ token_type, access_token: 'x', expires_in: 9 }),
+      'status 200',
+    ]),
+    [
+      'a token with the status of an error',
+      { inBatch: false, give: async () => ({ status: 400, headers: {}, body: TOKEN }) },
+      'status 400',
+    ],
     [
       'a token that is empty',
       faults.json({ token_type: 'Bearer', access_token: '', expires_in: 9 }),
@@ -307,6 +353,9 @@ describe('Errors name the remedy: the sign-in refused', () => {
     ['unreachable', faults.broken(), 'no answer'],
     ['broken', faults.status(500), '500'],
     ['throttled', faults.throttled(), '429'],
+    ['throttled for longer than the run', faults.throttled('120'), '429'],
+    ['too slow', faults.status(408), '408'],
+    ['in conflict', faults.status(409), '409'],
   ])('a sign-in that is %s is said once and blames no setting', async (_, give, what) => {
     const { tenant, run, expectInStep } = scene();
     addRisky(tenant, 'high', 1);
@@ -330,6 +379,7 @@ describe('Errors name the remedy: the sign-in refused', () => {
     const ended = await run();
     expect(ended.ok).toBe(false);
     expect(ended.lines).toHaveLength(1);
+    expect(ended.troubles).toEqual(['out-of-time']);
     expect(ended.milliseconds).toBeLessThanOrEqual(50_000);
     expect(ended.requests).toBeLessThanOrEqual(DOZEN);
   });
@@ -369,7 +419,11 @@ describe('A lasting refusal costs no more than a dozen requests a run', () => {
     for (const level of RISK_LEVELS) expect(tenant.members(ids[level])).toEqual([...members[level]].sort());
     expect(ended.requests).toBeLessThanOrEqual(DOZEN);
     // One line a level: who may not add may not remove either, so that is not tried.
-    expect(ended.troubles).toEqual(levels.map(() => 'join-refused'));
+    expect(errors(ended)).toMatchObject(
+      levels.map((level) => ({ trouble: 'join-refused', level, status: 403 })),
+    );
+    for (const [index, level] of levels.entries())
+      expect(errors(ended)[index]?.message).toContain(`add members to ${NAMES[level]} (403)`);
   });
 
   it.each(SPREAD)('with memberships refused (403), 498 to remove and nobody to add %s', async (_, levels) => {

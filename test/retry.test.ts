@@ -95,6 +95,8 @@ describe('the decision', () => {
     ['5 seconds', undefined],
     ['2026-05-04T03:00:20Z', undefined],
     ['Mon, 99 May 2026 03:00:20 GMT', undefined],
+    ['on Mon, 04 May 2026 03:00:20 GMT', undefined],
+    ['Mon, 04 May 2026 03:00:20 GMT+0100', undefined],
     [null, undefined],
   ])('Retry-After %j is %j ms', (value, milliseconds) => {
     expect(parseRetryAfter(value, NOW)).toBe(milliseconds);
@@ -148,6 +150,18 @@ describe('I8 polite', () => {
     expect(tenant.maxInFlight).toBeLessThanOrEqual(6);
   });
 
+  it.each([
+    ['429', faults.throttled()],
+    ['503 and a pause', faults.status(503, { headers: { 'Retry-After': '1' } })],
+  ])('does not ask one by one for what was answered with %s to the last', async (_, give) => {
+    const { tenant, run } = scene();
+    addGroups(tenant);
+    addRisky(tenant, 'high', 30);
+    tenant.fault({ on: /^PATCH/, give });
+    expect((await run()).troubles).toEqual(['join-failed']);
+    expect(tenant.requests.filter(({ path }) => path === '/$batch')).toEqual([]);
+  });
+
   it('tries the parts of a batch again, each by its own status', async () => {
     const { tenant, run, expectInStep } = scene();
     const people = addRisky(tenant, 'high', 20);
@@ -166,6 +180,52 @@ describe('I8 polite', () => {
     expectInStep();
     const sizes = tenant.requests.flatMap(({ batch }) => (batch ? [batch.length] : []));
     expect(sizes).toEqual([20, 3, 1]);
+  });
+});
+
+describe('a batch whose answer is not whole', () => {
+  const only = (ids: string[]) =>
+    faults.rewrite((body) => {
+      const { responses } = JSON.parse(JSON.stringify(body));
+      return { responses: responses.filter(({ id }: { id: string }) => ids.includes(id)) };
+    });
+
+  async function departing(give: faults.Fault, times = Number.POSITIVE_INFINITY) {
+    const here = scene();
+    const people = addRisky(here.tenant, 'high', 3);
+    await here.run();
+    for (const id of people) here.tenant.dismiss(id);
+    here.tenant.forgetRequests();
+    here.tenant.fault({ on: /^POST \/\$batch/, give, times });
+    return { ...here, people };
+  }
+
+  it.each([
+    ['answered but for two of its parts', only(['1']), [3, 2]],
+    ['answered with JSON that is none', faults.json({ value: [] }), [undefined, 3]],
+    ['answered with a page of some gateway', faults.html(), [undefined, 3]],
+  ])('%s is sent again for what is open', async (_, give, sizes) => {
+    const { tenant, run, expectInStep } = await departing(give, 1);
+    expect((await run()).ok).toBe(true);
+    expectInStep();
+    const sent = tenant.requests.filter(({ path }) => path === '/$batch');
+    expect(sent.map(({ batch }) => batch?.length)).toEqual(sizes);
+  });
+
+  it('for ever lets its users be reported as not removed', async () => {
+    const { tenant, run, people } = await departing(faults.json({}));
+    const ended = await run();
+    expect(ended.troubles).toEqual(['leave-failed']);
+    expect(ended.lines[0]).toMatchObject({ ids: [...people].sort() });
+    expect(tenant.members(NAMES.high)).toHaveLength(3);
+  });
+
+  it('until the deadline ends the run there', async () => {
+    const { run, env } = await departing(faults.json({}));
+    env['DEADLINE_SECONDS'] = '20';
+    const ended = await run();
+    expect(ended.troubles).toEqual(['out-of-time']);
+    expect(ended.milliseconds).toBeLessThanOrEqual(20_000);
   });
 });
 
@@ -216,7 +276,7 @@ describe('I7 bounded', () => {
       filled.push(tenant.members(NAMES.low).length + tenant.members(NAMES.high).length);
       if (ended.ok) break;
       const line = ended.lines.find(({ trouble }) => trouble === 'out-of-time');
-      expect(line?.message).toMatch(/deadline of 50 s: \d+ of \d+ users added/);
+      expect(line?.message).toMatch(/deadline of 50 s: \d+ of \d+ users added\. The next run/);
       expect(line?.message).toContain('DEADLINE_SECONDS');
       expect(tenant.members(NAMES.high)).toEqual(tenant.atRisk('high'));
     }
@@ -256,12 +316,13 @@ describe('I7 bounded', () => {
   it('a part of a batch that would be tried again after the deadline ends the run', async () => {
     const { tenant, run, env } = scene();
     env['DEADLINE_SECONDS'] = '20';
-    addGroups(tenant, { high: [tenant.addUser()] });
+    const [moved = ''] = addRisky(tenant, 'low', 1);
+    addGroups(tenant, { high: [tenant.addUser(), moved] });
     tenant.fault({ on: /^DELETE/, give: faults.status(503) });
     const ended = await run();
     expect(ended.troubles).toEqual(['out-of-time']);
-    expect(ended.lines[0]?.message).toMatch(
-      /^The run reached its deadline of 20 s: 0 of 0 users added, 0 of 1/,
+    expect(ended.lines.find(({ severity }) => severity === 'error')?.message).toMatch(
+      /^The run reached its deadline of 20 s: 1 of 1 users added, 0 of 2 removed\. The next run/,
     );
   });
 

@@ -38,7 +38,8 @@ async function refused(env: Env, options: RunOptions = {}): Promise<{ ended: End
 
 /** A run with these settings, which has to end well and put the one user at risk into his group. */
 async function accepted(env: Env, options: RunOptions = {}): Promise<Ended> {
-  const { tenant, run, expectInStep } = scene({ env });
+  const domains = ['contoso.example', 'contoso.onmicrosoft.example', 'x.contoso.example'];
+  const { tenant, run, expectInStep } = scene({ env, domains });
   addRisky(tenant, 'high', 1);
   const ended = await run(options);
   expect(ended.text).not.toContain('settings');
@@ -106,6 +107,8 @@ describe('Settings: one fault is one sentence with the name and the remedy', () 
     ['ids alone', GROUPS, `${A},${B},${C}`, threeGroups],
     ['a table instead of groups', GROUPS, { high: A, medium: B, low: C }, threeGroups],
     ['an unknown word for a dry run', 'DRY_RUN', 'yes', 'must be true or false.'],
+    ['a word that ends in true', 'DRY_RUN', 'untrue', 'must be true or false.'],
+    ['a word that begins with false', 'DRY_RUN', 'falsehood', 'must be true or false.'],
     ['a number for a dry run', 'DRY_RUN', 1, 'must be true or false.'],
     ['a negative limit', REMOVALS, '-1', 'must be a whole number, 0 or more'],
     ['a negative limit as a number', REMOVALS, -1, 'must be a whole number, 0 or more'],
@@ -134,6 +137,11 @@ describe('Settings: one fault is one sentence with the name and the remedy', () 
     expect(faults[0]).toContain(remedy);
     // What was set may be a secret, or somebody's address.
     if (typeof value === 'string' && /beat|alice/.test(value)) expect(ended.text).not.toContain(value);
+  });
+
+  it.each(['* * * * *', '*/1 * * * *'])('a deadline too long for the cron %s', async (cron) => {
+    const { faults } = await refused({ DEADLINE_SECONDS: '56' }, { cron });
+    expect(faults).toEqual([expect.stringContaining('from 5 to 55')]);
   });
 
   it('a deadline too long even for a slow cron', async () => {
@@ -212,6 +220,8 @@ describe('Settings: what is taken', () => {
   it.each([
     ['a tenant by verified domain', { AZURE_AD_TENANT_ID: 'contoso.example' }],
     ['a verified domain in capitals', { AZURE_AD_TENANT_ID: 'Contoso.Example' }],
+    ['a domain of three parts', { AZURE_AD_TENANT_ID: 'contoso.onmicrosoft.example' }],
+    ['a domain with a short part', { AZURE_AD_TENANT_ID: 'x.contoso.example' }],
     [
       'optional settings that are empty',
       { GROUP_IDS: '', MAX_REMOVALS: ' ', HEARTBEAT_URL: '', DRY_RUN: '' },
@@ -248,6 +258,9 @@ describe('Settings: what is taken', () => {
     ['spaces at both ends', ' a b '],
     ['quotes, a backslash and angle brackets', `"a'\\b<c>`],
     ['signs beyond the first plane', 'clé-鍵-🔑'],
+    ['the looks of a placeholder at its beginning', '<a>b'],
+    ['the looks of a placeholder at its end', 'a<b>'],
+    ['a line end in its middle', 'a\nb'],
   ])('a secret with %s', async (_, clientSecret) => {
     const { tenant, run, expectInStep } = scene({ clientSecret });
     addRisky(tenant, 'high', 1);

@@ -181,14 +181,21 @@ export const runtimeRefusal = (): Fault => ({
 type FetchLike = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** The Free plan: 50 subrequests in one invocation, redirects counted by the tenant as requests of their own. */
-export function freePlan(fetchLike: FetchLike, limit = 50): { fetch: FetchLike; newInvocation(): void } {
+export function freePlan(fetchLike: FetchLike, limit = 50) {
   let used = 0;
-  return {
-    fetch: async (input, init) => {
-      if (used >= limit) throw refusal();
+  let refused = 0;
+  const fetch: FetchLike = async (input, init) => {
+    if (used < limit) {
       used++;
       return fetchLike(input, init);
-    },
+    }
+    refused++;
+    throw refusal();
+  };
+  return {
+    fetch,
+    /** How many requests it has refused. */
+    refused: () => refused,
     newInvocation: () => {
       used = 0;
     },
