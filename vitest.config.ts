@@ -45,6 +45,7 @@ export default defineConfig(({ mode }) => ({
         branches: 95,
         'src/plan.ts': { lines: 100, branches: 100 },
         'src/config.ts': { lines: 100, branches: 100 },
+        'src/settings.ts': { lines: 100, branches: 100 },
       },
     },
   },
