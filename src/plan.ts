@@ -80,7 +80,7 @@ export function planChanges(
   for (const level of RISK_LEVELS) {
     for (const user of members.get(level) ?? []) {
       const to = atRisk.get(user);
-      if (exempt.has(user) || inDoubt.has(user) || to === level) continue;
+      if (to === level || exempt.has(user) || inDoubt.has(user)) continue;
       if (to === undefined) departures.push({ user, level });
       else moves.push({ user, level, to });
     }
