@@ -3,7 +3,7 @@ import * as oauth from 'oauth4webapi';
 import * as v from 'valibot';
 import type { Config, Credential } from './config';
 import { OutOfTime, SignInError } from './errors';
-import { type Http, type HttpAnswer, parseJson, Unanswered } from './http';
+import { type Http, parseJson, Unanswered } from './http';
 import type { Io } from './io';
 
 const TOKEN_MARGIN_SECONDS = 300;
@@ -12,7 +12,7 @@ const UNSTATED_LIFETIME_SECONDS = 600;
 /** 5 to 10 minutes (learn.microsoft.com/entra/identity-platform/certificate-credentials). */
 const ASSERTION_LIFETIME_SECONDS = 300;
 
-/** Read here, because the library's own reading brings all of OpenID Connect into the bundle. */
+/** Sent and read here: of the library only the proof who we are, because its own request and reading are large. */
 const Granted = v.object({
   token_type: v.pipe(v.string(), v.regex(/^bearer$/i)),
   access_token: v.pipe(v.string(), v.regex(/./)),
@@ -72,24 +72,20 @@ export function createTokenSource(config: Config, http: Http, io: Io, memory: To
 
 async function requestToken(config: Config, http: Http, io: Io): Promise<Granted> {
   const tokenEndpoint = `${config.cloud.loginOrigin}/${config.tenantId}/oauth2/v2.0/token`;
-  let answer: HttpAnswer | undefined;
-  await oauth.clientCredentialsGrantRequest(
-    { issuer: config.cloud.loginOrigin, token_endpoint: tokenEndpoint },
-    { client_id: config.clientId },
-    clientAuthentication(config.credential, tokenEndpoint, io),
-    { scope: `${config.cloud.graphOrigin}/.default` },
-    {
-      [oauth.customFetch]: async (url, { method, headers, body }) => {
-        answer = await http.send(url, { method, headers, body: body.toString() });
-        return new Response();
-      },
-    },
-  );
-  const body = parseJson(answer?.text ?? '');
+  const scope = `${config.cloud.graphOrigin}/.default`;
+  const form = new URLSearchParams({ grant_type: 'client_credentials', scope });
+  const headers = new Headers({
+    accept: 'application/json',
+    'content-type': 'application/x-www-form-urlencoded;charset=UTF-8',
+  });
+  const authenticate = clientAuthentication(config.credential, tokenEndpoint, io);
+  await authenticate({ issuer: config.cloud.loginOrigin }, { client_id: config.clientId }, form, headers);
+  const answer = await http.send(tokenEndpoint, { method: 'POST', headers, body: form.toString() });
+  const body = parseJson(answer.text);
   const granted = v.safeParse(Granted, body);
-  if (answer?.status === 200 && granted.success) return granted.output;
+  if (answer.status === 200 && granted.success) return granted.output;
   const refused = v.safeParse(Refused, body);
-  throw new SignInError(answer?.status, refused.success ? refused.output.error_codes : []);
+  throw new SignInError(answer.status, refused.success ? refused.output.error_codes : []);
 }
 
 function clientAuthentication(credential: Credential, audience: string, io: Io): oauth.ClientAuth {

@@ -81,19 +81,6 @@ export const SURVIVORS: readonly Survivors[] = [
     ],
   },
   {
-    why: 'The library always asks by the fetch that it is given, so there is an answer.',
-    file: 'token.ts',
-    mutants: [
-      ["const body = parseJson(answer?.text ?? '');", 'answer.text'],
-      ["const body = parseJson(answer?.text ?? '');", '"Stryker was here!"'],
-      ['if (answer?.status === 200 && granted.success) return granted.output;', 'answer.status'],
-      [
-        'throw new SignInError(answer?.status, refused.success ? refused.output.error_codes : []);',
-        'answer.status',
-      ],
-    ],
-  },
-  {
     why: 'A text that is no date is as good as none.',
     file: 'directory.ts',
     mutants: [
