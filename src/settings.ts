@@ -13,12 +13,11 @@ export interface Cloud {
 }
 
 /** Hosts of learn.microsoft.com/graph/deployments. China is missing: it has no riskyUsers (learn: riskyuser-list). */
-const GLOBAL: Cloud = {
-  loginOrigin: 'https://login.microsoftonline.com',
-  graphOrigin: 'https://graph.microsoft.com',
-};
 const CLOUDS: ReadonlyMap<string, Cloud> = new Map([
-  ['global', GLOBAL],
+  [
+    'global',
+    { loginOrigin: 'https://login.microsoftonline.com', graphOrigin: 'https://graph.microsoft.com' },
+  ],
   ['usgov', { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://graph.microsoft.us' }],
   ['dod', { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://dod-graph.microsoft.us' }],
 ]);
@@ -111,7 +110,8 @@ export function settingsSchema(cron: string) {
         v.check((name) => name !== 'china', 'cannot be china: Microsoft does not offer riskyUsers there.'),
         v.transform((name) => CLOUDS.get(name)),
         v.check((cloud) => cloud !== undefined, 'must be global, usgov or dod.'),
-        v.transform((cloud) => cloud ?? GLOBAL),
+        // It has just been checked to be one.
+        v.transform((cloud) => cloud as Cloud),
       ),
       'global',
     ),

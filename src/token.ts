@@ -74,10 +74,7 @@ async function requestToken(config: Config, http: Http, io: Io): Promise<Granted
   const tokenEndpoint = `${config.cloud.loginOrigin}/${config.tenantId}/oauth2/v2.0/token`;
   const scope = `${config.cloud.graphOrigin}/.default`;
   const form = new URLSearchParams({ grant_type: 'client_credentials', scope });
-  const headers = new Headers({
-    accept: 'application/json',
-    'content-type': 'application/x-www-form-urlencoded;charset=UTF-8',
-  });
+  const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' });
   const authenticate = clientAuthentication(config.credential, tokenEndpoint, io);
   await authenticate({ issuer: config.cloud.loginOrigin }, { client_id: config.clientId }, form, headers);
   const answer = await http.send(tokenEndpoint, { method: 'POST', headers, body: form.toString() });

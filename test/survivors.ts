@@ -324,4 +324,14 @@ export const SURVIVORS: readonly Survivors[] = [
     file: 'settings.ts',
     mutants: [["const pinnedId = v.optional(objectId(GROUP_IDS_FAULT), '');", '"Stryker was here!"']],
   },
+  {
+    why: 'The library takes the issuer for the audience of an assertion, which is set to the token endpoint.',
+    file: 'token.ts',
+    mutants: [
+      [
+        'await authenticate({ issuer: config.cloud.loginOrigin }, { client_id: config.clientId }, form, headers);',
+        '{}',
+      ],
+    ],
+  },
 ];
