@@ -1,6 +1,6 @@
 /** Carries a plan out and tells what became of it. */
 import { type Group, groupName } from './directory';
-import { type GraphTrace, isTrouble, OutOfTime, orTrouble } from './errors';
+import { type GraphTrace, isOutOfRequests, isTrouble, orTrouble } from './errors';
 import { USERS_AT_ONCE } from './joining';
 import { type GroupStop, type LeaveOutcome, refusalOfAll } from './outcomes';
 import { type Leave, RISK_LEVELS, type RiskLevel, type UserId } from './plan';
@@ -41,10 +41,6 @@ export async function createGroups(
   const outOfRequests = results.find(isOutOfRequests);
   if (outOfRequests) throw outOfRequests;
   return created;
-}
-
-function isOutOfRequests(result: unknown): result is OutOfTime {
-  return result instanceof OutOfTime && result.limit === 'requests';
 }
 
 /** All joins, high first, one request at a time. Throws OutOfTime, SignInError. */

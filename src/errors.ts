@@ -79,6 +79,11 @@ export function isTrouble(error: unknown): error is Trouble {
   return error instanceof GraphError || error instanceof OutOfTime || error instanceof SignInError;
 }
 
+/** The runtime refuses further requests, so that nothing more can be done in this run. */
+export function isOutOfRequests(result: unknown): result is OutOfTime {
+  return result instanceof OutOfTime && result.limit === 'requests';
+}
+
 /** A result or the trouble that prevented it, as a value; a fault of the Worker is still thrown. */
 export async function orTrouble<Result>(promise: Promise<Result>): Promise<Result | Trouble> {
   try {

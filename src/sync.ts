@@ -1,7 +1,7 @@
 /** The course of one run: read all, plan, create groups, all joins, second reading, leaves, provisioning. */
 import { createGroups, type Done, joinAll, leaveAll, reportJoins, reportLeaves } from './changes';
 import { type Group, groupName } from './directory';
-import { isTrouble, OutOfTime, orTrouble } from './errors';
+import { isOutOfRequests, isTrouble, OutOfTime, orTrouble } from './errors';
 import {
   confirmedDepartures,
   countUsers,
@@ -84,7 +84,7 @@ async function writeInTime(run: Run, plan: Plan, done: Done, write: () => Promis
     if (!(error instanceof OutOfTime)) throw error;
     const { deadlineSeconds } = run.config;
     run.report.fail('out-of-time', { error, deadlineSeconds, progress: progress(plan, done) });
-    return error.limit === 'deadline';
+    return !isOutOfRequests(error);
   }
 }
 
@@ -145,8 +145,7 @@ async function tellPlan(
 async function untilListed({ directory, report }: Run, created: readonly Group[]): Promise<void> {
   if (created.length === 0) return;
   const listed = await orTrouble(directory.untilListed(created));
-  const asked = !(listed instanceof OutOfTime && listed.limit === 'requests');
-  if (listed !== true && asked) report.warn('group-not-listed', undefined);
+  if (listed !== true && !isOutOfRequests(listed)) report.warn('group-not-listed', undefined);
 }
 
 /** Groups that this run created are left out: nobody can have assigned them to the enterprise application yet. */

@@ -222,11 +222,6 @@ export const SURVIVORS: readonly Survivors[] = [
     ],
   },
   {
-    why: 'Only an OutOfTime has a limit.',
-    file: 'sync.ts',
-    mutants: [["const asked = !(listed instanceof OutOfTime && listed.limit === 'requests');", 'true']],
-  },
-  {
     why: 'Whatever is thrown here is an error.',
     file: 'trouble.ts',
     mutants: [["return error instanceof Error ? error.name : 'no error';", '""']],
