@@ -28,6 +28,12 @@ export default defineConfig({
     isolate: false,
     sequence: { sequencer: QuickestFirst },
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/**', 'test/index.test.ts', 'test/tenant*.test.ts', 'test/bound.test.ts'],
+    exclude: [
+      'test/e2e/**',
+      'test/index.test.ts',
+      'test/tenant*.test.ts',
+      'test/tenant/**',
+      'test/bound.test.ts',
+    ],
   },
 });

@@ -51,7 +51,7 @@ const TAIL_WORKER = `export default {
   },
 };`;
 
-/** Starts workerd with the bundle of `npm run bundle`. One run at a time; its memory stays warm from run to run. */
+/** Starts workerd with the bundle of `npm run build`. One run at a time; its memory stays warm from run to run. */
 export async function startBundle({ env, fetch }: BundleOptions): Promise<Bundle> {
   const config = unstable_readConfig({ config: WRANGLER_TOML });
   const compatibility = {
