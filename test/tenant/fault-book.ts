@@ -2,7 +2,7 @@
 import { CHAOS, type ChaosKind } from './chaos';
 import type { Answer, Call } from './exchange';
 import type { Fault, FaultRule, FaultTarget } from './faults';
-import type { World } from './world';
+import type { Service } from './world';
 
 export interface FaultBook {
   add(rule: FaultRule): { remove(): void; hits(): number };
@@ -16,7 +16,7 @@ export interface FaultBook {
 // Timers and clocks of two processes differ a little; no Worker that waits as told comes earlier than this.
 const TOLERANCE_MS = 2;
 
-export function createFaultBook(world: World): FaultBook {
+export function createFaultBook(world: Service): FaultBook {
   const rules = new Set<{ rule: FaultRule; seen: number; hits: number }>();
   const windows = new Map<string, { until: number; milliseconds: number; answer: Answer }>();
   let probability = 0;

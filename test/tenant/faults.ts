@@ -1,7 +1,7 @@
 /** Trouble to be scripted: every way in which Graph, the connection or the runtime lets a request down. */
 import { connectionLost, usualRefusal } from './errors';
 import type { Answer, Call } from './exchange';
-import type { World } from './world';
+import type { Service } from './world';
 
 export interface FaultTarget {
   method: string;
@@ -26,7 +26,7 @@ export interface FaultRule {
 }
 
 export interface FaultPlace {
-  world: World;
+  world: Service;
   call: Call;
   signal: AbortSignal | undefined;
   /** Does what was asked for, and gives the true answer. */

@@ -1,5 +1,5 @@
 /** Which requests are under way: at most six of a client, and one writer to a group. */
-import type { World } from './world';
+import type { Service } from './world';
 
 export interface Flight {
   /** The groups that the request changes. */
@@ -14,7 +14,7 @@ export interface Flights {
 // Cloudflare docs, workers/platform/limits: six connections may wait for response headers at once.
 const MOST_IN_FLIGHT = 6;
 
-export function createFlights(world: World): Flights {
+export function createFlights(world: Service & { maxInFlight: number }): Flights {
   const flying = new Set<{ client: string; groups: readonly string[] }>();
 
   function start(client: string): Flight {

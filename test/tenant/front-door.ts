@@ -2,10 +2,9 @@
 import { connectionLost } from './errors';
 import { type Answer, type Call, parseJson } from './exchange';
 import type { FaultBook } from './fault-book';
-import { createFlights } from './flights';
-import { settled } from './refuse';
-import { toCall, toResponse, unlessAborted } from './wire';
-import type { World } from './world';
+import type { Flights } from './flights';
+import { unlessAborted } from './wire';
+import type { Service } from './world';
 
 export interface RecordedRequest {
   client: string;
@@ -34,13 +33,24 @@ export interface FrontDoor {
   addHook(when: 'before' | 'after', hook: Hook): void;
 }
 
+/** In what Graph and Cloudflare differ before and after a route has its say. */
+export interface Dialect {
+  hosts: readonly string[];
+  toCall(request: Request, client: string): Promise<Call>;
+  toResponse(call: Call, answer: Answer): Response;
+  /** The answer of `work`; a refusal becomes the answer that the service would give. */
+  settled(call: Call, work: () => Promise<Answer>): Promise<Answer>;
+}
+
 interface Needs {
-  world: World;
+  world: Service;
+  dialect: Dialect;
   faults: FaultBook;
+  flights: Flights;
   latency(): number;
   identityProtectionMs: number;
   groupsWritten(call: Call): string[];
-  /** Answers what goes to Graph or to the sign-in service, trouble included. */
+  /** Answers what goes to the service, trouble included. */
   handle(call: Call, signal: AbortSignal | undefined, record: RecordedRequest): Promise<Answer>;
 }
 
@@ -49,10 +59,9 @@ const TOLERANCE_MS = 2;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 export function createFrontDoor(needs: Needs): FrontDoor {
-  const { world, faults } = needs;
+  const { world, dialect, faults, flights } = needs;
   const requests: RecordedRequest[] = [];
   const hooks: { when: 'before' | 'after'; hook: Hook }[] = [];
-  const flights = createFlights(world);
   const lastRiskCall = new Map<string, number>();
 
   async function serve(client: string, input: string | URL | Request, init?: RequestInit): Promise<Response> {
@@ -63,7 +72,7 @@ export function createFrontDoor(needs: Needs): FrontDoor {
     const flight = flights.start(client);
     signal?.addEventListener('abort', flight.end);
     try {
-      const call = await toCall(request, client, world);
+      const call = await dialect.toCall(request, client);
       record.body = parseJson(call.text) ?? call.text;
       record.path = call.path;
       runHooks('before', record);
@@ -78,7 +87,7 @@ export function createFrontDoor(needs: Needs): FrontDoor {
       // Whoever lets redirects be followed sends the token wherever they lead.
       if (REDIRECTS.includes(answer.status) && request.redirect === 'follow' && location)
         return await serve(client, new URL(location, request.url), init);
-      return toResponse(call, answer, world);
+      return dialect.toResponse(call, answer);
     } finally {
       record.endedAt = world.clock.now();
       flight.end();
@@ -92,7 +101,7 @@ export function createFrontDoor(needs: Needs): FrontDoor {
     const path = pathname.replace(/^\/v1\.0(?=\/)/, '');
     const record: RecordedRequest = { client, at: world.clock.now(), method, path, url, status: 0, body: '' };
     requests.push(record);
-    if (protocol === 'https:' && [world.hosts.login, world.hosts.graph].includes(host)) return record;
+    if (protocol === 'https:' && dialect.hosts.includes(host)) return record;
     record.endedAt = record.at;
     world.violation(`a request to another host: ${method} ${url}`);
     throw connectionLost();
@@ -139,9 +148,9 @@ export function createFrontDoor(needs: Needs): FrontDoor {
     if (early) return early;
     const fault = faults.pick(call);
     call.deaf = fault?.deaf ?? false;
-    const process = () => settled(call, world, truth);
+    const process = () => dialect.settled(call, truth);
     const given = fault
-      ? await settled(call, world, () => fault.give({ world, call, signal, process }))
+      ? await dialect.settled(call, () => fault.give({ world, call, signal, process }))
       : await process();
     faults.remember(call, given);
     return given;

@@ -8,13 +8,15 @@ import { createDirectory } from './directory';
 import type { Answer, Call } from './exchange';
 import { createFaultBook } from './fault-book';
 import type { FaultRule } from './faults';
+import { createFlights, type Flights } from './flights';
 import { createFrontDoor, type Fetch, type Hook, type RecordedRequest } from './front-door';
 import { guidSource } from './guids';
 import { createPages } from './pages';
 import { createProvisioning, type Provisioning, type ProvisioningOptions } from './provisioning';
+import { settled } from './refuse';
 import { answerGraph } from './routes';
 import { createSignIn } from './token-endpoint';
-import { checkClientRequestId } from './wire';
+import { checkClientRequestId, toCall, toResponse } from './wire';
 import { type Knobs, unexpected, type World } from './world';
 
 export type { RecordedRequest } from './front-door';
@@ -46,6 +48,8 @@ export interface Tenant extends Knobs, Admin {
   client(name: string): Fetch;
   readonly ids: { tenantId: string; clientId: string; clientSecret: string };
   readonly hosts: Hosts;
+  /** To be shared with the stand-in Cloudflare: six requests in flight are six to both. */
+  readonly flights: Flights;
   revokeTokens(): void;
 
   readonly requests: readonly RecordedRequest[];
@@ -135,15 +139,29 @@ export function createTenant(options: TenantOptions): Tenant {
   }
 
   const faults = createFaultBook(world);
+  const flights = createFlights(world);
   const door = createFrontDoor({
-    ...{ world, faults, handle, groupsWritten },
+    ...{ world, faults, flights, handle, groupsWritten },
+    dialect: {
+      hosts: [hosts.login, hosts.graph],
+      toCall: (request, client) => toCall(request, client, world),
+      toResponse: (call, answer) => toResponse(call, answer, world),
+      settled: (call, work) => settled(call, world, work),
+    },
     latency: typeof latencyMs === 'number' ? () => latencyMs : latencyMs,
     identityProtectionMs: options.identityProtectionMs ?? 1000,
   });
 
   return Object.assign(world, {
     ...createAdmin(world),
-    ...{ ids, violations, client: door.client, fetch: door.client('worker'), revokeTokens: signIn.revoke },
+    ...{
+      ids,
+      flights,
+      violations,
+      client: door.client,
+      fetch: door.client('worker'),
+      revokeTokens: signIn.revoke,
+    },
     ...{ requests: door.requests, fault: faults.add, chaos: faults.chaos },
     ...{ addProvisioning: provisioning.add, provisioningCycle: provisioning.cycle },
     forgetRequests: () => {

@@ -29,6 +29,10 @@ export function toResponse(call: Call, answer: Answer, world: World): Response {
       : { 'content-type': 'application/json;odata.metadata=minimal;charset=utf-8' }),
     ...answer.headers,
   };
+  return respond(answer, headers);
+}
+
+export function respond(answer: Answer, headers: Record<string, string>): Response {
   const json = answer.body === undefined ? null : JSON.stringify(answer.body);
   const body = BODY_OF_NONE.includes(answer.status) ? null : (answer.raw ?? json);
   return new Response(body, { status: answer.status, headers });

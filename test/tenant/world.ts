@@ -27,20 +27,24 @@ export interface Knobs {
   maxInFlight: number;
 }
 
-export interface World extends Knobs {
+/** What each stand-in lends to the machinery that both use. */
+export interface Service {
   readonly clock: Clock;
+  random(): number;
+  violation(text: string): void;
+}
+
+export interface World extends Knobs, Service {
   readonly directory: Directory;
   readonly pages: Pages;
   readonly hosts: Hosts;
   /** Groups that may be written whatever their name. */
   readonly writable: Set<string>;
-  random(): number;
   newId(): string;
-  violation(text: string): void;
 }
 
 /** Notes what no Worker may do, and gives the error to throw. */
-export function unexpected(world: World, text: string): UnexpectedRequest {
+export function unexpected(world: Service, text: string): UnexpectedRequest {
   world.violation(text);
   return new UnexpectedRequest(text);
 }
