@@ -4,7 +4,7 @@ import type { MemberKind, Risk } from './directory';
 import type { World } from './world';
 
 export interface Admin {
-  /** Gives the object id. With a level he is at risk at once. */
+  /** Gives the object id. With a level they are at risk at once. */
   addUser(user?: { id?: string; name?: string; level?: RiskLevel; state?: RiskState }): string;
   /** Any words. No state given: atRisk. null is sent as null, undefined not at all. */
   setRisk(
@@ -16,7 +16,7 @@ export interface Admin {
   confirmCompromised(id: string): void;
   confirmSafe(id: string): void;
   remediate(id: string): void;
-  /** Gone from the directory and all groups. His risky user stays, marked as deleted, or, when 'stale', not yet. */
+  /** Gone from the directory and all groups. Their risky user stays, marked as deleted, or, when 'stale', not yet. */
   deleteUser(id: string, options?: { riskEntry?: 'deleted' | 'stale' }): void;
   /** A security group unless the properties say otherwise. */
   addGroup(group?: Omit<Group, 'members'> & { members?: readonly string[] }): string;
@@ -60,7 +60,7 @@ export function createAdmin(world: World): Admin {
 
   function addGroup({ members = [], ...properties }: Parameters<Admin['addGroup']>[0] = {}): string {
     const group = directory.addGroup({ displayName: 'All Company', ...properties });
-    for (const id of members) directory.join(group, id);
+    for (const id of members) directory.add(group, id);
     // They have been in it since it was made, so no lag hides them.
     group.changes.length = 0;
     return group.id;
@@ -69,7 +69,7 @@ export function createAdmin(world: World): Admin {
   function addOtherMember(groupIdOrName: string, kind: Exclude<MemberKind, 'user'> = 'device'): string {
     const id = kind === 'group' ? addGroup({ displayName: 'Nested' }) : world.newId();
     if (kind !== 'group') directory.others.set(id, kind);
-    directory.join(directory.group(groupIdOrName), id);
+    directory.add(directory.group(groupIdOrName), id);
     return id;
   }
 
@@ -107,8 +107,8 @@ export function createAdmin(world: World): Admin {
     },
     changeGroup: (group, properties) => void Object.assign(directory.group(group).properties, properties),
     deleteGroup: (group) => void directory.groups.delete(directory.group(group).id),
-    addMember: (group, id) => directory.join(directory.group(group), id),
-    removeMember: (group, id) => directory.leave(directory.group(group), id),
+    addMember: (group, id) => directory.add(directory.group(group), id),
+    removeMember: (group, id) => directory.remove(directory.group(group), id),
     allowWritesTo: (id) => void world.writable.add(id.toLowerCase()),
     members: (group) => membersOf(group, true),
     otherMembers: (group) => membersOf(group, false),

@@ -1,4 +1,4 @@
-/** Random trouble: every documented way to fail, each only where it can happen. */
+/** Faults by chance: every documented way to fail, each only where it can happen. */
 import type { Call } from './exchange';
 import { broken, cutBody, endlessBody, type Fault, hang, html, status, throttled } from './faults';
 

@@ -46,8 +46,8 @@ export interface Directory {
   addGroup(properties: Omit<Group, 'members'>): GroupEntry;
   /** Throws when there is none, or several of that name. */
   group(idOrName: string): GroupEntry;
-  join(group: GroupEntry, id: string): void;
-  leave(group: GroupEntry, id: string): void;
+  add(group: GroupEntry, id: string): void;
+  remove(group: GroupEntry, id: string): void;
   kindOf(id: string): MemberKind | undefined;
   membersAt(group: GroupEntry, at: number): ReadonlyMap<string, Membership>;
 }
@@ -84,7 +84,7 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
 
   function removePerson(id: string): void {
     people.delete(id);
-    for (const group of groups.values()) leave(group, id);
+    for (const group of groups.values()) remove(group, id);
   }
 
   function setRisk(id: string, change: Partial<Risk>): void {
@@ -128,13 +128,13 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
     else entry.members.delete(id);
   }
 
-  function join(entry: GroupEntry, id: string): void {
+  function add(entry: GroupEntry, id: string): void {
     const kind = kindOf(id);
     if (!kind) throw new Error(`no object ${id}`);
     change(entry, id, { kind, since: clock.now() });
   }
 
-  const leave = (entry: GroupEntry, id: string): void => change(entry, id, undefined);
+  const remove = (entry: GroupEntry, id: string): void => change(entry, id, undefined);
 
   function membersAt(entry: GroupEntry, at: number): ReadonlyMap<string, Membership> {
     let index = entry.changes.length;
@@ -151,6 +151,6 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
 
   return {
     ...{ people, risks, groups, others },
-    ...{ addPerson, removePerson, setRisk, addGroup, group, join, leave, kindOf, membersAt },
+    ...{ addPerson, removePerson, setRisk, addGroup, group, add, remove, kindOf, membersAt },
   };
 }

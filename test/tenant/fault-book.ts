@@ -1,4 +1,4 @@
-/** Which trouble befalls which request: scripted rules, chance, and the memory of every Retry-After that was given. */
+/** Which fault befalls which request: scripted rules, chance, and the memory of every Retry-After that was given. */
 import { CHAOS, type ChaosKind } from './chaos';
 import type { Answer, Call } from './exchange';
 import type { Fault, FaultRule, FaultTarget } from './faults';

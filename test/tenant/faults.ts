@@ -1,4 +1,4 @@
-/** Trouble to be scripted: every way in which Graph, the connection or the runtime lets a request down. */
+/** Faults to be scripted: every way in which Graph, the connection or the runtime lets a request down. */
 import { connectionLost, usualRefusal } from './errors';
 import type { Answer, Call } from './exchange';
 import type { Service } from './world';

@@ -1,4 +1,4 @@
-/** Takes every request: notes it, watches what no Worker may do, lets trouble befall it, and has it answered. */
+/** Takes every request: notes it, watches what no Worker may do, lets faults befall it, and has it answered. */
 import { connectionLost } from './errors';
 import { type Answer, type Call, parseJson } from './exchange';
 import type { FaultBook } from './fault-book';
@@ -27,7 +27,7 @@ export type Hook = (request: RecordedRequest) => void;
 
 export interface FrontDoor {
   client(name: string): Fetch;
-  /** One request or one part of a batch: trouble if there is any for it, or the truth. */
+  /** One request or one part of a batch: a fault if there is any for it, or the truth. */
   answer(call: Call, signal: AbortSignal | undefined, truth: () => Promise<Answer>): Promise<Answer>;
   readonly requests: RecordedRequest[];
   addHook(when: 'before' | 'after', hook: Hook): void;
@@ -50,7 +50,7 @@ interface Needs {
   latency(): number;
   identityProtectionMs: number;
   groupsWritten(call: Call): string[];
-  /** Answers what goes to the service, trouble included. */
+  /** Answers what goes to the service, faults included. */
   handle(call: Call, signal: AbortSignal | undefined, record: RecordedRequest): Promise<Answer>;
 }
 

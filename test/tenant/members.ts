@@ -76,7 +76,7 @@ export function addMembers(call: Call, world: World, id: string): Answer {
   if (world.bulkAddForbidden) throw insufficientPrivileges();
   // (observed): terraform-provider-azuread meets it for owners
   if (new Set(ids).size < ids.length) throw badRequest('Request contains a property with duplicate values.');
-  return join(world, group, ids);
+  return add(world, group, ids);
 }
 
 /** POST /groups/{id}/members/$ref: learn:group-post-members. */
@@ -84,11 +84,11 @@ export function addMember(call: Call, world: World, id: string): Answer {
   const { '@odata.id': bind, ...more } = readBody(call);
   if (Object.keys(more).length > 0) throw badRequest('One or more property values specified are invalid.');
   const member = boundId(world, bind);
-  return join(world, writableGroup(call, world, id), [member]);
+  return add(world, writableGroup(call, world, id), [member]);
 }
 
 /** All or nothing: "If an error condition exists in the request body, no members are added" (learn:group-post-members). */
-function join(world: World, group: GroupEntry, ids: readonly string[]): Answer {
+function add(world: World, group: GroupEntry, ids: readonly string[]): Answer {
   for (const id of ids) {
     const kind = world.directory.kindOf(id);
     if (!kind) throw notFound(id);
@@ -96,7 +96,7 @@ function join(world: World, group: GroupEntry, ids: readonly string[]): Answer {
     if (kind !== 'user')
       world.violation(`added ${kind} ${id}, who is no user, to ${group.properties.displayName}`);
   }
-  for (const id of ids) world.directory.join(group, id);
+  for (const id of ids) world.directory.add(group, id);
   return noContent();
 }
 
@@ -116,7 +116,7 @@ export function removeMember(call: Call, world: World, id: string, memberId: str
   if (!kind) throw notFound(memberId);
   if (kind !== 'user')
     world.violation(`removed ${kind} ${member}, who is no user, from ${group.properties.displayName}`);
-  world.directory.leave(group, member);
+  world.directory.remove(group, member);
   return noContent();
 }
 

@@ -12,7 +12,7 @@ export async function settled(call: Call, world: World, work: () => Promise<Answ
       return signInError(call, world, error.status, {}, error.error, error.message);
     if (!(error instanceof GraphRefusal)) throw error;
     if (!call.login) return graphError(call, world, error);
-    // A scripted fault may name the error word itself; the usual one for trouble is RFC 6749's.
+    // A scripted fault may name the error word itself; the usual one is RFC 6749's.
     const word = /^[a-z_]+$/.test(error.code) ? error.code : 'temporarily_unavailable';
     return signInError(call, world, error.status, error.headers, word, error.message);
   }

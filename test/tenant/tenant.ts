@@ -59,7 +59,7 @@ export interface Tenant extends Knobs, Admin {
   forgetRequests(): void;
 
   fault(rule: FaultRule): { remove(): void; hits(): number };
-  /** Random trouble for this share of all requests, or of those that `on` tells; 0 ends it. */
+  /** Faults by chance for this share of all requests, or of those that `on` tells; 0 ends it. */
   chaos(probability: number, kinds?: readonly ChaosKind[], on?: FaultRule['on']): void;
   /** An enterprise application that provisions all groups to Cloudflare. */
   addProvisioning(options?: ProvisioningOptions): Provisioning;
