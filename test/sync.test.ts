@@ -272,6 +272,7 @@ describe('I10 silent about people', () => {
     });
     const texts = [ended.text, String(ended.error)];
     tenant.permissions = [];
+    tenant.revokeTokens();
     ended = await run();
     texts.push(ended.text, String(ended.error));
     env['AZURE_AD_CLIENT_SECRET'] = 'wrong-secret';

@@ -1,6 +1,5 @@
 /** Checks a client assertion as the sign-in service does (certificate-credentials.md), with none of the Worker's code. */
 import { X509Certificate } from 'node:crypto';
-import type { Clock } from './clock';
 import { SignInRefusal } from './errors';
 import { isRecord, parseJson } from './exchange';
 import { isGuid } from './guids';
@@ -11,7 +10,8 @@ interface Expected {
   /** The token endpoint by each of the tenant's names. */
   audiences: readonly string[];
   usedAssertions: Set<string>;
-  clock: Clock;
+  /** By the clock of the service. */
+  now: number;
 }
 
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -36,7 +36,7 @@ export async function checkAssertion(form: URLSearchParams, expected: Expected):
   const signed = new TextEncoder().encode(`${head}.${payload}`);
   const genuine = header['alg'] === 'PS256' && header['typ'] === 'JWT';
   if (!genuine || !(await verify(certificate, bytes(signature), signed))) throw badSignature();
-  checkCertificateDates(certificate, expected.clock.now());
+  checkCertificateDates(certificate, expected.now);
   checkClaims(claims, expected);
 }
 
@@ -48,9 +48,9 @@ function checkClaims(claims: Record<string, unknown>, expected: Expected): void 
   // reference-error-codes.md
   if (iss !== expected.clientId || sub !== expected.clientId)
     throw refused(700021, "Client assertion application identifier doesn't match 'client_id' parameter.");
-  const now = expected.clock.now() / 1000;
+  const now = expected.now / 1000;
   const numbers = typeof nbf === 'number' && typeof exp === 'number' && typeof iat === 'number';
-  // (observed) "Current time: ..., expiry time of assertion ..."
+  // (observed) microsoft-authentication-library-for-dotnet#4951
   if (
     !numbers ||
     nbf > now + SKEW_SECONDS ||
@@ -58,12 +58,17 @@ function checkClaims(claims: Record<string, unknown>, expected: Expected): void 
     exp <= now ||
     exp - nbf > LONGEST_SECONDS
   )
-    throw refused(700024, 'Client assertion is not within its valid time range.');
+    throw refused(
+      700024,
+      `Client assertion is not within its valid time range. Current time: ${iso(now)}, assertion valid from ${iso(nbf)}, expiry time of assertion ${iso(exp)}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .`,
+    );
   // "(a Guid)", "a unique identifier for the JWT"; that the service refuses one it has seen is inferred.
   if (typeof jti !== 'string' || !isGuid(jti) || expected.usedAssertions.has(jti))
     throw refused(50027, 'JWT token is invalid or malformed: jti.');
   expected.usedAssertions.add(jti);
 }
+
+const iso = (seconds: unknown) => new Date(Number(seconds ?? 0) * 1000).toISOString();
 
 /** (observed) passport-azure-ad and others: "[Reason - The key used is expired., Thumbprint ...]" */
 function checkCertificateDates({ validFrom, validTo }: X509Certificate, now: number): void {

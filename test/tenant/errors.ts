@@ -54,6 +54,61 @@ export const alreadyMember = () =>
 export const insufficientPrivileges = () =>
   new GraphRefusal(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.');
 
+// (observed) the sentence of Graph for groups that only administrators of the unit may change
+export const restrictedUnit = () =>
+  new GraphRefusal(
+    403,
+    'Authorization_RequestDenied',
+    'Insufficient privileges to complete the operation. Target object is a member of a restricted management administrative unit and can only be modified by administrators scoped to that administrative unit. Check that you are assigned a role that has permission to perform the operation for this restricted management administrative unit. Learn more: https://go.microsoft.com/fwlink/?linkid=2197831',
+  );
+
+// (observed) facts 3.4
+export const quotaExceeded = (count: number, most: number) =>
+  new GraphRefusal(
+    403,
+    'Directory_QuotaExceeded',
+    `Unable to perform operation as '${count}' would exceed the maximum quota count '${most}' for forward-link members.`,
+  );
+
+// (observed) onedrivecmd#67, active-directory-dotnet-graphapi-console#45
+export const directoryFull = () =>
+  new GraphRefusal(
+    403,
+    'Directory_QuotaExceeded',
+    'The directory object quota limit for the Tenant has been exceeded. Please ask your administrator to increase the quota limit or delete objects to reduce the used quota.',
+  );
+
+// (observed) microsoft-graph-docs#5122
+export const nicknameExists = () =>
+  badRequest('Another object with the same value for property mailNickname already exists.');
+
+// (observed) oauth2-azure#88, psoxy#875: consent is missing
+export const identityNotFound = () =>
+  new GraphRefusal(
+    401,
+    'Authorization_IdentityNotFound',
+    'The identity of the calling application could not be established.',
+  );
+
+// (observed) terraform-provider-azuread#1645, azure-docs#32957: the tenant or the cloud is another
+export const organizationNotFound = (tenantId: string) =>
+  new GraphRefusal(
+    401,
+    'OrganizationFromTenantGuidNotFound',
+    `The tenant for tenant guid '${tenantId}' does not exist.`,
+  );
+
+// (observed) microsoft-graph-docs-contrib#8800, zerotrustassessment#1382: synchronization jobs without the permission
+export const unknownError = () => new GraphRefusal(401, 'UnknownError', '');
+
+// (observed) msgraph-sdk-dotnet#2254, cartography#2853
+export const expiredPageToken = () =>
+  new GraphRefusal(
+    400,
+    'Directory_ExpiredPageToken',
+    'The specified page token value has expired and can no longer be included in your request.',
+  );
+
 // (observed) facts 1.1
 export const notLicensed = () =>
   new GraphRefusal(403, 'Forbidden', 'Your tenant is not licensed for this feature.');

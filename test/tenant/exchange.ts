@@ -19,6 +19,8 @@ export interface Call {
   tooSoon: boolean;
   /** Not to be ended by aborting it. */
   deaf: boolean;
+  /** The application permissions in its token. */
+  roles?: readonly string[];
 }
 
 export interface Answer {

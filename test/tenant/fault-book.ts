@@ -63,7 +63,9 @@ export function createFaultBook(world: Service): FaultBook {
     const value = Object.entries(answer.headers).find(([name]) => name.toLowerCase() === 'retry-after')?.[1];
     if (value === undefined) return;
     const now = world.clock.now();
-    const milliseconds = /^[\d.]+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+    const milliseconds = Number.isNaN(Number(value)) ? Date.parse(value) - now : Number(value) * 1000;
+    // What is no pause, negative or of the past, opens no window.
+    if (!(milliseconds > 0)) return;
     windows.set(keyOf(call), { until: now + milliseconds, milliseconds, answer });
   }
 
@@ -101,6 +103,5 @@ function matches(pattern: RegExp, { method, path, query }: FaultTarget): boolean
   return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, '')).test(`${method} ${path}${query}`);
 }
 
-/** The same request again: its client, method and address, and of a batch its parts. Another client knows nothing of it. */
-const keyOf = (call: Call) =>
-  [call.client, call.method, call.href, call.path === '/$batch' ? call.text : ''].join(' ');
+/** The same request again: its client, method, address and body. Another client knows nothing of it. */
+const keyOf = ({ client, method, href, text }: Call) => [client, method, href, text].join(' ');

@@ -1,7 +1,7 @@
 /** GET and POST /groups and /groups/{id}. */
 import type { Group } from '@microsoft/microsoft-graph-types';
 import type { GroupEntry } from './directory';
-import { badRequest, GraphRefusal, notFound } from './errors';
+import { badRequest, directoryFull, GraphRefusal, nicknameExists, notFound } from './errors';
 import { type Answer, type Call, ok, pick, readBody, readQuery, readSelect, readTop } from './exchange';
 import { isGuid } from './guids';
 import { GROUP_NAMES } from './names';
@@ -28,12 +28,13 @@ export function listGroups(call: Call, world: World): Answer {
   const select = readSelect(query, PROPERTIES, 'Microsoft.DirectoryServices.Group');
   const size = Math.min(readTop(query, USUAL_PAGE, MAXIMUM_PAGE), world.pageSizes.groups ?? MAXIMUM_PAGE);
   const filter = query.get('$filter');
-  const wanted = filter === undefined ? () => true : nameFilter(filter);
-  const listed = (group: GroupEntry) => world.clock.now() - group.madeAt >= world.lag.groupListedAfterMs;
+  const wanted = filter === undefined ? () => true : groupFilter(filter);
+  const listed = ({ id, madeAt }: GroupEntry) =>
+    !world.hiddenGroups.has(id) && world.clock.now() - madeAt >= world.lag.groupListedAfterMs;
 
   const rest = world.pages.rest(call, () =>
     [...world.directory.groups.values()]
-      .filter((group) => listed(group) && wanted(group.properties.displayName ?? ''))
+      .filter((group) => listed(group) && wanted(group))
       .map((group) => group.id)
       .sort(),
   );
@@ -46,17 +47,34 @@ export function listGroups(call: Call, world: World): Answer {
   });
 }
 
-/** learn:resources/group: displayName supports eq and in by default. Strings compare without regard to case (observed). */
-function nameFilter(text: string): (name: string) => boolean {
+// (observed) "Too many child clauses specified in search filter expression"
+const MOST_CLAUSES = 15;
+
+/** learn:resources/group: displayName and id support eq and in by default. Both compare without regard to case (observed). */
+function groupFilter(text: string): (group: GroupEntry) => boolean {
   const string = "'(?:[^']|'')*'";
-  const eq = new RegExp(`^displayName eq (${string})$`).exec(text);
-  const among = new RegExp(`^displayName in ?\\((\\s*${string}\\s*(?:,\\s*${string}\\s*)*)\\)$`).exec(text);
-  const literals = (eq ?? among)?.[1]?.match(new RegExp(string, 'g'));
+  const eq = new RegExp(`^(displayName|id) eq (${string})$`).exec(text);
+  const among = new RegExp(`^(displayName|id) in ?\\((\\s*${string}\\s*(?:,\\s*${string}\\s*)*)\\)$`).exec(
+    text,
+  );
+  const [, property, list] = eq ?? among ?? [];
+  const literals = list?.match(new RegExp(string, 'g'));
   // The text is (observed).
   if (!literals)
     throw new GraphRefusal(400, 'Request_UnsupportedQuery', 'Unsupported or invalid query filter clause.');
-  const names = literals.map((literal) => literal.slice(1, -1).replaceAll("''", "'").toLowerCase());
-  return (name) => names.includes(name.toLowerCase());
+  if (literals.length > MOST_CLAUSES)
+    throw new GraphRefusal(
+      400,
+      'Request_UnsupportedQuery',
+      `Too many child clauses specified in search filter expression containing 'OR' operators: ${literals.length}. Max allowed: ${MOST_CLAUSES}.`,
+    );
+  const values = literals.map((literal) => literal.slice(1, -1).replaceAll("''", "'").toLowerCase());
+  if (property === 'displayName')
+    return ({ properties }) => values.includes((properties.displayName ?? '').toLowerCase());
+  // (observed)
+  const odd = values.find((value) => !isGuid(value));
+  if (odd !== undefined) throw badRequest(`Invalid object identifier '${odd}'.`);
+  return ({ id }) => values.includes(id);
 }
 
 export function getGroup(call: Call, world: World, id: string): Answer {
@@ -105,6 +123,12 @@ export function createGroup(call: Call, world: World): Answer {
     if (!fits) throw badRequest(`Invalid property '${name}'.`);
     if (!fits(value)) throw badRequest(`Invalid value specified for property '${name}' of resource 'Group'.`);
   }
+  const { groups } = world.directory;
+  const taken = [...groups.values()].some(
+    (group) => group.properties.mailNickname === properties['mailNickname'],
+  );
+  if (world.nicknamesUnique && taken) throw nicknameExists();
+  if (world.quota.directoryFull) throw directoryFull();
   const names: readonly string[] = Object.values(GROUP_NAMES);
   const plain = properties['securityEnabled'] === true && properties['mailEnabled'] === false;
   if (!names.includes(String(properties['displayName'])) || !plain || 'groupTypes' in properties)

@@ -1,7 +1,14 @@
 /** Members of a group: listed, added twenty at a time or one, removed one at a time. */
 import type { DirectoryObject, User } from '@microsoft/microsoft-graph-types';
 import type { GroupEntry } from './directory';
-import { alreadyMember, badRequest, insufficientPrivileges, notFound } from './errors';
+import {
+  alreadyMember,
+  badRequest,
+  insufficientPrivileges,
+  notFound,
+  quotaExceeded,
+  restrictedUnit,
+} from './errors';
 import {
   type Answer,
   type Call,
@@ -96,6 +103,8 @@ function add(world: World, group: GroupEntry, ids: readonly string[]): Answer {
     if (kind !== 'user')
       world.violation(`added ${kind} ${id}, who is no user, to ${group.properties.displayName}`);
   }
+  const { membersPerGroup: most = Number.POSITIVE_INFINITY } = world.quota;
+  if (group.members.size + ids.length > most) throw quotaExceeded(group.members.size + ids.length, most);
   for (const id of ids) world.directory.add(group, id);
   return noContent();
 }
@@ -132,6 +141,8 @@ function writableGroup(call: Call, world: World, id: string): GroupEntry {
   // learn:group-delete-members; support article on 403 when adding members; learn:group-post-members
   if (properties.groupTypes?.includes('DynamicMembership') || properties.isAssignableToRole)
     throw insufficientPrivileges();
+  // entra: admin-units-restricted-management.md
+  if (properties.isManagementRestricted) throw restrictedUnit();
   // (observed)
   if (properties.onPremisesSyncEnabled)
     throw badRequest(

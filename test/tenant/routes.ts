@@ -50,7 +50,7 @@ export async function answerGraph(call: Call, world: World, more: readonly Route
   for (const route of [...ROUTES, ...more]) {
     const match = route.method === call.method ? route.path.exec(call.path) : null;
     if (!match) continue;
-    const granted = route.roles.length === 0 || route.roles.some((role) => world.permissions.includes(role));
+    const granted = route.roles.length === 0 || route.roles.some((role) => call.roles?.includes(role));
     if (!granted) throw insufficientPrivileges();
     return route.handle(call, world, ...match.slice(1));
   }

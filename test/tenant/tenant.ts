@@ -93,10 +93,16 @@ export function createTenant(options: TenantOptions): Tenant {
     pageSizes: {},
     permissions: options.permissions ?? PERMISSIONS,
     licensed: options.licensed ?? true,
+    homeCloud: options.cloud ?? 'global',
+    quota: {},
+    hiddenGroups: new Set(),
     ...{
       bulkAddForbidden: false,
       rejectRiskFilter: false,
       secretExpired: false,
+      nicknamesUnique: false,
+      secretKnownFrom: 0,
+      signInClockAheadMs: 0,
       tokenSeconds: 3599,
       maxInFlight: 0,
     },
@@ -127,7 +133,7 @@ export function createTenant(options: TenantOptions): Tenant {
     record: RecordedRequest,
   ): Promise<Answer> {
     return door.answer(call, signal, async () => {
-      if (!call.login) signIn.authorize(call.headers);
+      if (!call.login) call.roles = signIn.authorize(call.headers);
       if (!isBatch(call)) return truth(call);
       record.batch = [];
       return answerBatch(readParts(call, world), world, async (part) => {

@@ -1,5 +1,6 @@
 /** The sign-in service: client credentials with a secret or a certificate (v2-oauth2-client-creds-grant-flow.md). */
 import { checkAssertion } from './assertion';
+import { HOSTS } from './clouds';
 import { expiredToken, noToken, SignInRefusal, unknownToken } from './errors';
 import { type Answer, type Call, ok } from './exchange';
 import type { World } from './world';
@@ -16,13 +17,13 @@ export interface Registration {
 
 export interface SignIn {
   answer(call: Call): Promise<Answer>;
-  /** Throws unless the request carries a token that was issued here and is still good. */
-  authorize(headers: Headers): void;
+  /** The permissions in the token. Throws unless the request carries one that was issued here and is still good. */
+  authorize(headers: Headers): readonly string[];
   revoke(): void;
 }
 
 export function createSignIn(registration: Registration, world: World): SignIn {
-  const expiries = new Map<string, number>();
+  const issued = new Map<string, { until: number; roles: readonly string[] }>();
   const usedAssertions = new Set<string>();
   const names = [registration.tenantId, ...registration.domains].map((name) => name.toLowerCase());
 
@@ -35,6 +36,13 @@ export function createSignIn(registration: Registration, world: World): SignIn {
         ...([400, 'invalid_request', 90002] as const),
         `Tenant '${tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.`,
       );
+    const home = HOSTS[world.homeCloud];
+    // (observed) teams-js#3121, certify#553
+    if (home.login !== world.hosts.login)
+      throw new SignInRefusal(
+        ...([400, 'invalid_request', 900382] as const),
+        'Confidential Client is not supported in Cross Cloud request.',
+      );
     const grant = required(form, 'grant_type');
     // reference-error-codes.md
     if (grant !== 'client_credentials')
@@ -45,6 +53,12 @@ export function createSignIn(registration: Registration, world: World): SignIn {
         `The app requested an unsupported grant type '${grant}'.`,
       );
     const clientId = required(form, 'client_id');
+    // (observed) Commercial-Marketplace-SaaS-Accelerator#748; other malformed ones are answered 700016.
+    if (/^[0-]+$/.test(clientId))
+      throw new SignInRefusal(
+        ...([400, 'unauthorized_client', 700038] as const),
+        `${clientId} is not a valid application identifier.`,
+      );
     // (observed) facts 6.2
     if (clientId.toLowerCase() !== registration.clientId)
       throw new SignInRefusal(
@@ -58,6 +72,12 @@ export function createSignIn(registration: Registration, world: World): SignIn {
         ...([400, 'invalid_scope', 70011] as const),
         `The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope ${scope} is not valid.`,
       );
+    // (observed) microsoft/store-submission#18
+    if (home.graph !== world.hosts.graph)
+      throw new SignInRefusal(
+        ...([400, 'invalid_resource', 500011] as const),
+        `The resource principal named https://${world.hosts.graph} was not found in the tenant named Contoso. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.`,
+      );
     await checkCredential(form);
     // entra: access-token-claims-reference.md. Microsoft asks clients not to read it; only the preview does, as a hint.
     const claims = { aud: `https://${world.hosts.graph}`, jti: world.newId(), roles: world.permissions };
@@ -66,7 +86,8 @@ export function createSignIn(registration: Registration, world: World): SignIn {
       .replaceAll('/', '_')
       .replaceAll('=', '');
     const token = `eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.${payload}.${world.newId()}`;
-    expiries.set(token, world.clock.now() + world.tokenSeconds * 1000);
+    // access-token-claims-reference.md, roles; kubernetes#90351: consent given later is not in it.
+    issued.set(token, { until: world.clock.now() + world.tokenSeconds * 1000, roles: world.permissions });
     const life = world.tokenSeconds;
     return ok({ token_type: 'Bearer', expires_in: life, ext_expires_in: life, access_token: token });
   }
@@ -76,10 +97,10 @@ export function createSignIn(registration: Registration, world: World): SignIn {
     const secret = form.get('client_secret');
     if (form.has('client_assertion')) {
       const audiences = names.map((name) => `https://${world.hosts.login}/${name}/oauth2/v2.0/token`);
-      const { clock } = world;
-      const checked = checkAssertion(form, { ...registration, audiences, usedAssertions, clock });
+      const now = world.clock.now() + world.signInClockAheadMs;
+      const checked = checkAssertion(form, { ...registration, audiences, usedAssertions, now });
       // In Node cryptography happens on another thread.
-      return clock.hold ? clock.hold(checked) : checked;
+      return world.clock.hold ? world.clock.hold(checked) : checked;
     }
     // (observed)
     if (secret === null)
@@ -87,8 +108,8 @@ export function createSignIn(registration: Registration, world: World): SignIn {
         ...([401, 'invalid_client', 7000218] as const),
         "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
       );
-    // (observed) facts 6.2
-    if (secret !== registration.clientSecret)
+    // (observed) facts 6.2; microsoft-graph-docs#17966: a new secret is refused so for 4 to 18 seconds
+    if (secret !== registration.clientSecret || world.clock.now() < world.secretKnownFrom)
       throw new SignInRefusal(
         ...([401, 'invalid_client', 7000215] as const),
         `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${app}'.`,
@@ -100,15 +121,16 @@ export function createSignIn(registration: Registration, world: World): SignIn {
       );
   }
 
-  function authorize(headers: Headers): void {
+  function authorize(headers: Headers): readonly string[] {
     const [, token] = /^Bearer (\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
     if (!token) throw noToken();
-    const expiry = expiries.get(token);
-    if (expiry === undefined) throw unknownToken();
-    if (world.clock.now() >= expiry) throw expiredToken();
+    const known = issued.get(token);
+    if (!known) throw unknownToken();
+    if (world.clock.now() >= known.until) throw expiredToken();
+    return known.roles;
   }
 
-  return { answer, authorize, revoke: () => expiries.clear() };
+  return { answer, authorize, revoke: () => issued.clear() };
 }
 
 /** The body as a form. Entra would take HTTP Basic, too, but this Worker sends its secret in the body (client_secret_post). */

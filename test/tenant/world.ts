@@ -1,6 +1,6 @@
 /** What every route of the stand-in tenant works with: the directory, the settings a test may turn, and the notebook of violations. */
 import type { Clock } from './clock';
-import type { Hosts } from './clouds';
+import type { Cloud, Hosts } from './clouds';
 import type { Directory } from './directory';
 import { UnexpectedRequest } from './errors';
 import type { Pages } from './pages';
@@ -17,10 +17,22 @@ export interface Knobs {
   pageSizes: { riskyUsers?: number; members?: number; groups?: number; emptyPages?: boolean };
   /** learn:resources/riskyuser: riskyUsers needs Entra ID P2. */
   licensed: boolean;
-  /** The application roles granted. */
+  /** The application permissions granted. A token carries those of its moment (kubernetes#90351, azure-sdk-for-net#30959). */
   permissions: readonly string[];
+  /** How many members Graph lets a group have, and whether the directory has no room for another object. */
+  quota: { membersPerGroup?: number; directoryFull?: boolean };
+  /** A new group may not have the mailNickname of another, renamed or not (microsoft-graph-docs#5122). */
+  nicknamesUnique: boolean;
+  /** Groups that the permissions do not show in lists of groups, by id. */
+  readonly hiddenGroups: Set<string>;
   /** The secret is the right one, but past its date. */
   secretExpired: boolean;
+  /** Milliseconds since the epoch; before that a new secret is not yet known everywhere (microsoft-graph-docs#17966). */
+  secretKnownFrom: number;
+  /** By how much the clock of the sign-in service is ahead of the Worker's. */
+  signInClockAheadMs: number;
+  /** Where the tenant really lives; one whose Worker was set to another cloud is asked in that other. */
+  homeCloud: Cloud;
   /** How long an access token lasts. */
   tokenSeconds: number;
   /** The most requests that one client had under way at once. */
