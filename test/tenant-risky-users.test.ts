@@ -34,7 +34,7 @@ test('riskyUsers lists everyone who ever was at risk, with the documented proper
   expect(value[0]).toEqual({
     ...{ id: a, isDeleted: false, isProcessing: false, riskDetail: 'adminDismissedAllRiskForUser' },
     ...{ riskLastUpdatedDateTime: '2026-05-04T03:00:00.000Z', riskLevel: 'none', riskState: 'dismissed' },
-    ...{ userDisplayName: 'Bruno Moreau', userPrincipalName: 'bruno.moreau@contoso.example' },
+    ...{ userDisplayName: 'Bruno Moreau', userPrincipalName: 'Bruno.Moreau@Contoso.example' },
   });
   expect([tenant.atRisk('high'), tenant.atRisk('medium'), tenant.atRisk('none')]).toEqual([[b], [], []]);
 });

@@ -1,11 +1,19 @@
 /** What an administrator or the world does to the tenant, and what is true in it now, without any lag. */
 import type { Group, RiskLevel, RiskState, User } from '@microsoft/microsoft-graph-types';
-import type { MemberKind, Risk } from './directory';
+import type { MemberKind, Person, Risk } from './directory';
 import type { World } from './world';
 
 export interface Admin {
   /** Gives the object id. With a level they are at risk at once. */
-  addUser(user?: { id?: string; name?: string; level?: RiskLevel; state?: RiskState }): string;
+  addUser(user?: {
+    id?: string;
+    name?: string;
+    upn?: string | null;
+    level?: RiskLevel;
+    state?: RiskState;
+  }): string;
+  /** Renamed; a guest's is made by `guestUpn`. */
+  setUpn(id: string, upn: string | null): void;
   /** Any words. No state given: atRisk. null is sent as null, undefined not at all. */
   setRisk(
     id: string,
@@ -47,8 +55,9 @@ const AT_RISK = ['atRisk', 'confirmedCompromised'];
 export function createAdmin(world: World): Admin {
   const { directory } = world;
 
-  function addUser({ id, name, level, state }: Parameters<Admin['addUser']>[0] = {}): string {
+  function addUser({ id, name, upn, level, state }: Parameters<Admin['addUser']>[0] = {}): string {
     const person = directory.addPerson(id, name);
+    if (upn !== undefined) directory.setUpn(person.id, upn);
     if (level) directory.setRisk(person.id, { level, state: state ?? 'atRisk' });
     return person.id;
   }
@@ -85,13 +94,13 @@ export function createAdmin(world: World): Admin {
     return AT_RISK.includes(state) || (world.rejectRiskFilter && !NOT_AT_RISK.includes(state));
   }
 
-  const userOf = ({ id, name, mail }: { id: string; name: string; mail: string }): User => ({
-    ...{ id, displayName: name, mail, userPrincipalName: mail },
+  const userOf = ({ id, name, mail, upn }: Person): User => ({
+    ...{ id, displayName: name, mail, userPrincipalName: upn },
   });
   const groupOf = (group: { properties: Group }): Group => ({ ...group.properties });
 
   return {
-    ...{ addUser, setRisk, addGroup, addOtherMember },
+    ...{ addUser, setUpn: directory.setUpn, setRisk, addGroup, addOtherMember },
     // learn:riskyuser-dismiss
     dismiss: (id) => setRisk(id, 'none', 'dismissed', 'adminDismissedAllRiskForUser'),
     // learn:riskyuser-confirmcompromised

@@ -1,7 +1,7 @@
 /** What the tenant holds: people, who of them is at risk, groups and their members, and how the members were a while ago. */
 import type { Group } from '@microsoft/microsoft-graph-types';
 import type { Clock } from './clock';
-import { mailOf, personName } from './names';
+import { mailOf, personName, upnOf } from './names';
 
 export type MemberKind = 'user' | 'group' | 'device' | 'servicePrincipal';
 
@@ -9,6 +9,8 @@ export interface Person {
   id: string;
   name: string;
   mail: string;
+  /** userPrincipalName; null is sent as null. */
+  upn: string | null;
 }
 
 export interface Risk extends Person {
@@ -42,6 +44,7 @@ export interface Directory {
   readonly others: Map<string, MemberKind>;
   addPerson(id?: string, name?: string): Person;
   removePerson(id: string): void;
+  setUpn(id: string, upn: string | null): void;
   setRisk(id: string, change: Partial<Risk>): void;
   addGroup(properties: Omit<Group, 'members'>): GroupEntry;
   /** Throws when there is none, or several of that name. */
@@ -77,7 +80,7 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
 
   function addPerson(id = newId(), name = personName(count)): Person {
     count++;
-    const person = { id: id.toLowerCase(), name, mail: mailOf(name) };
+    const person = { id: id.toLowerCase(), name, mail: mailOf(name), upn: upnOf(name) };
     people.set(person.id, person);
     return person;
   }
@@ -85,6 +88,12 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
   function removePerson(id: string): void {
     people.delete(id);
     for (const group of groups.values()) remove(group, id);
+  }
+
+  function setUpn(id: string, upn: string | null): void {
+    const known = [people.get(id), risks.get(id)].filter((entry) => entry !== undefined);
+    if (known.length === 0) throw new Error(`no user ${id}`);
+    for (const entry of known) entry.upn = upn;
   }
 
   function setRisk(id: string, change: Partial<Risk>): void {
@@ -151,6 +160,6 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
 
   return {
     ...{ people, risks, groups, others },
-    ...{ addPerson, removePerson, setRisk, addGroup, group, add, remove, kindOf, membersAt },
+    ...{ addPerson, removePerson, setUpn, setRisk, addGroup, group, add, remove, kindOf, membersAt },
   };
 }

@@ -40,5 +40,11 @@ export function personName(n: number): string {
   return round === 0 ? `${first} ${last}` : `${first} ${last} ${round + 1}`;
 }
 
+/** Entra keeps the case in which it was written (observed), so no two spellings may be taken for two people. */
+export const upnOf = (name: string) => `${name.replaceAll(/[^A-Za-z0-9]+/g, '.')}@Contoso.example`;
+
+/** entra: b2b user properties: the address at home with `_` for `@`, then `#EXT#`. */
+export const guestUpn = (mail: string) => `${mail.replace('@', '_')}#EXT#@Contoso.example`;
+
 export const mailOf = (name: string) =>
   `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '.')}@contoso.example`;

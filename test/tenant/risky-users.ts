@@ -28,6 +28,9 @@ export function listRiskyUsers(call: Call, world: World): Answer {
   if (call.tooSoon) throw tooManyRequests();
   const query = readQuery(call, ['$filter', '$select', '$top']);
   const select = readSelect(query, PROPERTIES, 'microsoft.graph.riskyUser');
+  // I10: only where lists are a destination may anyone's address be asked for.
+  if (world.upnForbidden && (select ?? PROPERTIES).includes('userPrincipalName'))
+    world.violation('riskyUsers was asked for userPrincipalName');
   const size = Math.min(readTop(query, USUAL_PAGE, MAXIMUM_PAGE), world.pageSizes.riskyUsers ?? MAXIMUM_PAGE);
   const filter = query.get('$filter');
   // facts 10.2: the text is inferred
@@ -55,7 +58,7 @@ function pickRisk(risk: Risk, select: readonly string[] | undefined): object {
     riskDetail: risk.detail,
     riskLastUpdatedDateTime: new Date(risk.updatedAt).toISOString(),
     userDisplayName: risk.name,
-    userPrincipalName: risk.mail,
+    userPrincipalName: risk.upn,
     ...(risk.level === undefined ? {} : { riskLevel: risk.level }),
     ...(risk.state === undefined ? {} : { riskState: risk.state }),
   };

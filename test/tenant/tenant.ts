@@ -99,6 +99,7 @@ export function createTenant(options: TenantOptions): Tenant {
     ...{
       bulkAddForbidden: false,
       rejectRiskFilter: false,
+      upnForbidden: false,
       secretExpired: false,
       nicknamesUnique: false,
       secretKnownFrom: 0,

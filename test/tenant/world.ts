@@ -15,6 +15,8 @@ export interface Knobs {
   rejectRiskFilter: boolean;
   /** A server may give fewer per page than asked for, or none (concepts/paging.md). */
   pageSizes: { riskyUsers?: number; members?: number; groups?: number; emptyPages?: boolean };
+  /** No list is a destination, so whoever asks for a userPrincipalName asks too much. */
+  upnForbidden: boolean;
   /** learn:resources/riskyuser: riskyUsers needs Entra ID P2. */
   licensed: boolean;
   /** The application permissions granted. A token carries those of its moment (kubernetes#90351, azure-sdk-for-net#30959). */
