@@ -3,7 +3,10 @@ import { expect, onTestFinished } from 'vitest';
 import type { Io } from '../src/io';
 import { RISK_LEVELS, type RiskLevel } from '../src/plan';
 import { type Memory, run } from '../src/run';
+import { bothAs } from './tenant/both';
 import { type FakeClock, fakeClock } from './tenant/clock';
+import { type Cloudflare, type CloudflareOptions, createCloudflare } from './tenant/cloudflare/cloudflare';
+import { isGuid } from './tenant/guids';
 import { createTenant, type Tenant, type TenantOptions } from './tenant/tenant';
 
 export const NAMES = {
@@ -37,13 +40,17 @@ export interface Ended {
 export interface Scene {
   clock: FakeClock;
   tenant: Tenant;
+  /** Out of the Worker's reach unless lists are a destination. */
+  cloudflare: Cloudflare;
   env: Record<string, unknown>;
   run(options?: RunOptions): Promise<Ended>;
   /** Runs in an isolate that remembers nothing. */
   coldRun(options?: RunOptions): Promise<Ended>;
   /** The members of the three groups; undefined where there is no such group. */
   members(): Record<RiskLevel, string[] | undefined>;
-  /** I1 as a sentence of the tests: the groups hold exactly those at risk at their level. */
+  /** The object ids that stand in the three lists; undefined where there is no such list. */
+  listed(): Record<RiskLevel, string[] | undefined>;
+  /** I1 as a sentence of the tests: each destination holds exactly those at risk at their level. */
   expectInStep(): void;
 }
 
@@ -54,21 +61,38 @@ export interface RunOptions {
   random?: () => number;
 }
 
-type SceneOptions = Omit<TenantOptions, 'clock'> & { clock?: FakeClock; env?: Record<string, unknown> };
+type SceneOptions = Omit<TenantOptions, 'clock'> & {
+  clock?: FakeClock;
+  env?: Record<string, unknown>;
+  /** Not set: groups alone, as in the default. */
+  destinations?: 'groups' | 'lists' | 'groups,lists';
+  cloudflare?: Omit<CloudflareOptions, 'clock' | 'flights'>;
+};
 
 /** A tenant nobody has used yet. The test fails if at its end the tenant has seen a violation. */
 export function scene({
   env: settings = {},
   clock = fakeClock(),
+  destinations,
+  cloudflare: cloudflareOptions = {},
   ...tenantOptions
 }: SceneOptions = {}): Scene {
   const tenant = createTenant({ random: seeded(7), ...tenantOptions, clock });
-  onTestFinished(() => expect(tenant.violations).toEqual([]));
+  const { flights } = tenant;
+  const cloudflare = createCloudflare({ random: seeded(8), ...cloudflareOptions, clock, flights });
+  const withLists = destinations?.includes('lists') ?? false;
+  tenant.upnForbidden = !withLists;
+  onTestFinished(() => expect([...tenant.violations, ...cloudflare.violations]).toEqual([]));
   const { tenantId, clientId, clientSecret } = tenant.ids;
   const env: Record<string, unknown> = {
     AZURE_AD_TENANT_ID: tenantId,
     AZURE_AD_CLIENT_ID: clientId,
     AZURE_AD_CLIENT_SECRET: clientSecret,
+    ...(destinations && { DESTINATIONS: destinations }),
+    ...(withLists && {
+      CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId,
+      CLOUDFLARE_ZERO_TRUST_API_TOKEN: cloudflare.token,
+    }),
     ...settings,
   };
   const warm: Memory = {};
@@ -83,12 +107,13 @@ export function scene({
     };
     const sink = { log: record('log'), warn: record('warn'), error: record('error') };
     runs += 1;
-    const client = tenant.client(`run ${runs}`);
+    const client = bothAs(`run ${runs}`, tenant, withLists ? cloudflare : undefined);
     const io: Io = { fetch: fetch ?? client, now: clock.now, sleep: clock.sleep, random };
     // Runs are a minute apart: the cron of the whole world stands on the minute.
     await clock.advance(60_000 - (clock.now() % 60_000));
     const start = clock.now();
-    const sent = tenant.requests.length;
+    const sent = () => tenant.requests.length + cloudflare.requests.length;
+    const before = sent();
     let error: unknown;
     await clock.run(async () => {
       try {
@@ -103,7 +128,7 @@ export function scene({
       lines,
       text: texts.join('\n'),
       milliseconds: clock.now() - start,
-      requests: tenant.requests.length - sent,
+      requests: sent() - before,
       troubles: lines.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble])),
     };
   }
@@ -116,19 +141,36 @@ export function scene({
     return { high: of('high'), medium: of('medium'), low: of('low') };
   }
 
+  function listed() {
+    const of = (level: RiskLevel) => {
+      const [list] = cloudflare.listsNamed(NAMES[level]);
+      const ids =
+        list &&
+        cloudflare
+          .entries(list.id)
+          .flatMap(({ description = '' }) => (isGuid(description) ? description : []));
+      return ids && [...new Set(ids)].sort();
+    };
+    return { high: of('high'), medium: of('medium'), low: of('low') };
+  }
+
   return {
     clock,
     tenant,
+    cloudflare,
     env,
     run: (runOptions = {}) => runWith(runOptions.memory ?? warm, runOptions),
     coldRun: (runOptions = {}) => runWith({}, runOptions),
     members,
+    listed,
     expectInStep() {
-      expect(members()).toEqual({
+      const atRisk = {
         high: tenant.atRisk('high'),
         medium: tenant.atRisk('medium'),
         low: tenant.atRisk('low'),
-      });
+      };
+      if (destinations !== 'lists') expect(members()).toEqual(atRisk);
+      if (withLists) expect(listed()).toEqual(atRisk);
     },
   };
 }

@@ -1,0 +1,114 @@
+/** The refusals of Cloudflare's API, with the codes that are documented or were seen in the wild. */
+import { GraphRefusal } from '../errors';
+import { type Answer, type Call, isRecord, parseJson } from '../exchange';
+import type { CloudflareWorld } from './world';
+
+export interface ErrorInfo {
+  /** Left out where an item is refused (observed). */
+  code?: number;
+  message: string;
+  error_chain?: readonly ErrorInfo[];
+}
+
+export class CloudflareRefusal extends Error {
+  readonly status: number;
+  readonly errors: readonly ErrorInfo[];
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, errors: readonly ErrorInfo[], headers: Record<string, string> = {}) {
+    super(errors[0]?.message ?? '');
+    this.status = status;
+    this.errors = errors;
+    this.headers = headers;
+  }
+}
+
+const refusal = (status: number, code: number, message: string) =>
+  new CloudflareRefusal(status, [{ code, message }]);
+
+// (observed) api.cloudflare.com without a header, quoted in many repositories
+export const noToken = () => refusal(400, 9106, 'Missing X-Auth-Key, X-Auth-Email or Authorization headers');
+
+// (observed) favonia/cloudflare-ddns, hashicorp-education/learn-terraform-cloudflare-static-website#11
+export const malformedToken = () =>
+  new CloudflareRefusal(400, [
+    {
+      ...{ code: 6003, message: 'Invalid request headers' },
+      error_chain: [{ code: 6111, message: 'Invalid format for Authorization header' }],
+    },
+  ]);
+
+export function unknownToken({ unknownToken: how }: CloudflareWorld): CloudflareRefusal {
+  const [status, code] = how.split(' ').map(Number);
+  return refusal(
+    status ?? 400,
+    code ?? 9109,
+    code === 9109 ? 'Invalid access token' : 'Authentication error',
+  );
+}
+
+// docs: workers REST API "Authorization errors" for another account; (observed) terraform-provider-cloudflare#1533
+export const forbidden = ({ forbidden: status }: CloudflareWorld) =>
+  refusal(status, 10000, 'Authentication error');
+
+// docs: workers REST API "No route for that URI"
+export const noAccount = (path: string) =>
+  new CloudflareRefusal(404, [
+    { code: 7003, message: `Could not route to ${path}, perhaps your object identifier is invalid?` },
+    { code: 7000, message: 'No route for that URI' },
+  ]);
+
+// (observed) 400 where 404 was expected: terraform-provider-cloudflare#6930; its words and code are not known
+export const noList = ({ missingList }: CloudflareWorld, id: string) =>
+  new CloudflareRefusal(missingList, [{ message: `list not found: ${id}` }]);
+
+// (observed) luxysiv/Cloudflare-Gateway-DNS-Filter#73: no code, and the value in the text
+export const refusedItem = (value: string, why: string) =>
+  new CloudflareRefusal(400, [{ message: `item: '${value}' error: ${why}: ${value}` }]);
+
+/** Of lists only the status is known (cloudflare-gateway-pihole-scripts#73), so words are inferred and no code is given. */
+export const refused = (message: string) => new CloudflareRefusal(400, [{ message }]);
+
+// docs: fundamentals/api/reference/limits, "retry-after"; (observed) code 971
+export const throttled = (seconds: number) =>
+  new CloudflareRefusal(429, [{ code: 971, message: USUAL[429] ?? '' }], {
+    'retry-after': String(Math.ceil(seconds)),
+  });
+
+const USUAL: Record<number, string> = {
+  401: 'Authentication error',
+  403: 'Authentication error',
+  429: 'Please wait and consider throttling your request speed',
+};
+const USUAL_CODES: Record<number, number> = { 401: 10000, 403: 10000, 429: 971 };
+
+/** The body of a failure; with status 200, too, it is none of success. */
+export const failure = (errors: readonly ErrorInfo[]) => ({
+  ...{ result: null, success: false, errors, messages: [] },
+});
+
+/** The answer of `work`; a scripted fault gets Cloudflare's envelope and usual code. */
+export async function settled(call: Call, work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof CloudflareRefusal)
+      return { status: error.status, headers: error.headers, body: failure(error.errors) };
+    if (!(error instanceof GraphRefusal)) throw error;
+    const code = /^\d+$/.test(error.code) ? Number(error.code) : USUAL_CODES[error.status];
+    const said = code === USUAL_CODES[error.status] ? (USUAL[error.status] ?? error.message) : error.message;
+    // An error text that reaches the log brings an address with it, and the test notices.
+    const message = [said, ...addresses(call)].join(' ');
+    return {
+      ...{ status: error.status, headers: error.headers },
+      body: failure([code === undefined ? { message } : { code, message }]),
+    };
+  }
+}
+
+function addresses(call: Call): string[] {
+  const body = parseJson(call.text);
+  const { append, remove }: Record<string, unknown> = isRecord(body) ? body : {};
+  const values = [append, remove].flatMap((list) => (Array.isArray(list) ? list : []));
+  return values.slice(0, 1).map((item) => `item: '${isRecord(item) ? item['value'] : item}'`);
+}

@@ -1,0 +1,164 @@
+/** The routes of the lists API that a Worker may use; every other one fails the test (cloudflare 7.3.0, zero-trust/gateway/lists). */
+import { type Answer, type Call, isRecord, ok, parseJson } from '../exchange';
+import { GROUP_NAMES } from '../names';
+import { unexpected } from '../world';
+import * as refusals from './refusals';
+import { type Change, changeList, type Entry, type List } from './store';
+import type { CloudflareWorld } from './world';
+
+/** Before `/gateway`; what follows is the path that faults and records see. */
+export const BASE = /^\/client\/v4\/accounts\/([^/]+)\/gateway(?=\/)/;
+
+const OURS: readonly string[] = Object.values(GROUP_NAMES);
+// (observed) terraform-provider-cloudflare#1422
+const USUAL_PAGE = 50;
+
+type Handle = (call: Call, world: CloudflareWorld, id: string) => Answer;
+
+const ROUTES: readonly { method: string; path: RegExp; handle: Handle }[] = [
+  { method: 'GET', path: /^\/lists$/, handle: findLists },
+  { method: 'POST', path: /^\/lists$/, handle: createList },
+  { method: 'GET', path: /^\/lists\/([\da-f-]{36})$/, handle: getList },
+  { method: 'GET', path: /^\/lists\/([\da-f-]{36})\/items$/, handle: listItems },
+  { method: 'PATCH', path: /^\/lists\/([\da-f-]{36})$/, handle: patchList },
+];
+
+export function answerLists(call: Call, world: CloudflareWorld): Answer {
+  for (const { method, path, handle } of ROUTES) {
+    const match = method === call.method ? path.exec(call.path) : null;
+    if (!match) continue;
+    authorize(call, world);
+    return handle(call, world, match[1] ?? '');
+  }
+  // A PUT replaces every entry and a DELETE the whole list, so no Worker has use for them.
+  throw unexpected(world, `no such route of Cloudflare: ${call.method} ${call.path}`);
+}
+
+function authorize(call: Call, world: CloudflareWorld): void {
+  const { pathname } = new URL(call.href);
+  const account = BASE.exec(pathname)?.[1] ?? '';
+  const header = call.headers.get('authorization');
+  if (header === null) throw refusals.noToken();
+  // RFC 6750, 2.1
+  const [, token] = /^Bearer ([\w.~+/-]+=*)$/.exec(header) ?? [];
+  if (token === undefined) throw refusals.malformedToken();
+  if (!/^[\da-f]{32}$/.test(account)) throw refusals.noAccount(pathname);
+  if (token !== world.token) throw refusals.unknownToken(world);
+  const enough = world.permission === 'edit' || (world.permission === 'read' && call.method === 'GET');
+  if (account !== world.accountId || !enough) throw refusals.forbidden(world);
+}
+
+function findLists(call: Call, world: CloudflareWorld): Answer {
+  readQuery(call, world, ['type']);
+  if (new URL(call.href).search !== '?type=EMAIL') throw unexpected(world, `lists by ${call.href}`);
+  const lists = [...world.store.values()].filter(({ type }) => type === 'EMAIL');
+  lists.sort((a, b) => a.created_at.localeCompare(b.created_at));
+  return success(world, lists.map(describe));
+}
+
+// terraform-provider-cloudflare#7265: the details never hold the items
+function getList(call: Call, world: CloudflareWorld, id: string): Answer {
+  readQuery(call, world, []);
+  return success(world, describe(find(world, id)));
+}
+
+function createList(call: Call, world: CloudflareWorld): Answer {
+  readQuery(call, world, []);
+  const { name, type, description = '', ...more } = readBody(call);
+  if (typeof name !== 'string' || typeof description !== 'string') throw refusals.refused('invalid list');
+  if (!OURS.includes(name) || type !== 'EMAIL' || Object.keys(more).length > 0)
+    throw unexpected(world, `a list that is none of ours was to be made: ${call.text}`);
+  if (description.length > world.longestDescription) throw refusals.refused('description is too long');
+  const lists = [...world.store.values()];
+  if (world.sameName === 'refused' && lists.some((list) => list.name === name))
+    throw refusals.refused(`a list named ${name} exists`);
+  if (lists.length >= world.mostLists)
+    throw refusals.refused(`account exceeds the limit of ${world.mostLists} lists`);
+  const { count: _, ...made } = describe(makeList(world, { name, type, description }));
+  // `ListCreateResponse` has no count
+  return success(world, made);
+}
+
+function listItems(call: Call, world: CloudflareWorld, id: string): Answer {
+  const query = readQuery(call, world, ['page', 'per_page']);
+  const { entries } = find(world, id);
+  const whole = (name: string, usual: number) => {
+    const number = Number(query.get(name) ?? usual);
+    if (!Number.isInteger(number) || number < 1) throw refusals.refused(`invalid ${name}`);
+    return number;
+  };
+  const page = whole('page', 1);
+  const per_page = Math.min(whole('per_page', USUAL_PAGE), world.largestPage);
+  const ordered = world.order === 'oldest first' ? entries : entries.toReversed();
+  const items = ordered.slice((page - 1) * per_page, page * per_page);
+  const total = world.totalCount ? { total_count: entries.length } : {};
+  return success(world, items, { page, per_page, count: items.length, ...total });
+}
+
+function patchList(call: Call, world: CloudflareWorld, id: string): Answer {
+  readQuery(call, world, []);
+  const list = find(world, id);
+  if (!world.writable.has(id) && (!OURS.includes(list.name) || list.type !== 'EMAIL'))
+    throw unexpected(world, `a list that is none of ours was to be changed: ${list.name}`);
+  changeList(world, list, readChange(call));
+  return success(world, describe(list));
+}
+
+function readChange(call: Call): Change {
+  const { append = [], remove = [], ...more } = readBody(call);
+  const valid =
+    Array.isArray(append) &&
+    Array.isArray(remove) &&
+    append.every(isEntry) &&
+    remove.every((value) => typeof value === 'string') &&
+    Object.keys(more).length === 0;
+  // What is said to a body of another shape, or to a change of nothing, is not known; no Worker should send it.
+  if (!valid || append.length + remove.length === 0) throw refusals.refused('invalid request body');
+  return { append, remove };
+}
+
+function isEntry(item: unknown): item is Entry {
+  if (!isRecord(item)) return false;
+  const { value, description = '', ...more } = item;
+  return typeof value === 'string' && typeof description === 'string' && Object.keys(more).length === 0;
+}
+
+function readBody(call: Call): Record<string, unknown> {
+  const json = /^application\/json\s*(;|$)/i.test(call.headers.get('content-type') ?? '');
+  const body = json ? parseJson(call.text) : undefined;
+  if (!isRecord(body)) throw refusals.refused('invalid request body');
+  return body;
+}
+
+function readQuery(call: Call, world: CloudflareWorld, known: readonly string[]): URLSearchParams {
+  const query = new URL(call.href).searchParams;
+  const odd = [...query.keys()].find(
+    (name, index, names) => !known.includes(name) || names.indexOf(name) < index,
+  );
+  if (odd !== undefined) throw unexpected(world, `no such parameter of Cloudflare: ${odd} in ${call.href}`);
+  return query;
+}
+
+function find(world: CloudflareWorld, id: string): List {
+  const list = world.store.get(id);
+  if (!list) throw refusals.noList(world, id);
+  return list;
+}
+
+export function makeList(
+  world: CloudflareWorld,
+  properties: Pick<List, 'name' | 'type' | 'description'> & Partial<List>,
+): List {
+  const now = new Date(world.clock.now()).toISOString();
+  const list = { id: world.newId(), created_at: now, updated_at: now, entries: [], ...properties };
+  world.store.set(list.id, list);
+  return list;
+}
+
+const describe = ({ entries, ...list }: List) => ({ ...list, count: entries.length });
+
+function success(world: CloudflareWorld, result: object, result_info?: object): Answer {
+  const nothing = world.nothing === 'null' && Array.isArray(result) && result.length === 0;
+  const info = result_info ? { result_info } : {};
+  return ok({ success: true, errors: [], messages: [], result: nothing ? null : result, ...info });
+}
