@@ -1,5 +1,6 @@
 /** Risky users of the stand-in tenant: each refusal has a case. */
 import { expect, test } from 'vitest';
+import { guestUpn } from './tenant/names';
 import { probe } from './tenant/probe';
 
 const RISKY = '/identityProtection/riskyUsers';
@@ -64,6 +65,28 @@ test('unheard-of levels and states, null and absent ones', async () => {
   expect(tenant.atRisk('high')).toEqual([e]);
   await clock.advance(1_000);
   expect(await get(`${RISKY}?$filter=${FILTER}`)).toMatchObject(refused('BadRequest'));
+});
+
+test('a userPrincipalName keeps its case, changes, is absent or a guest, and may be none of our business', async () => {
+  const { tenant, clock, get } = probe();
+  const [a, b] = [tenant.addUser({ level: 'low' }), tenant.addUser({ level: 'low', upn: null })];
+  const guest = tenant.addUser({ level: 'low', upn: guestUpn('ada@partner.example') });
+  tenant.setUpn(a, 'Ada@Contoso.example');
+  const upns = async () =>
+    (await get(`${RISKY}?$select=id,userPrincipalName`)).value.map((risk) => risk['userPrincipalName']);
+  const guests = 'ada_partner.example#EXT#@Contoso.example';
+  expect(await upns()).toEqual(['Ada@Contoso.example', null, guests]);
+  expect([tenant.user(a), tenant.user(b)]).toMatchObject([
+    { userPrincipalName: 'Ada@Contoso.example' },
+    { userPrincipalName: null },
+  ]);
+  tenant.deleteUser(guest);
+  tenant.upnForbidden = true;
+  await clock.advance(1_000);
+  expect(await upns()).toContain(guests);
+  await clock.advance(1_000);
+  await get(`${RISKY}?$select=id`);
+  expect(tenant.violations).toEqual(['riskyUsers was asked for userPrincipalName']);
 });
 
 test('a user who is deleted may stay in riskyUsers unmarked for a while', async () => {
