@@ -1,11 +1,15 @@
 /// <reference types="vite/client" />
-/** Keeps the README, .dev.vars.example and package.json in step with the code. */
+/** Keeps the README and the files around it in agreement with the code, and short. */
 import { describe, expect, test } from 'vitest';
+import ci from '../.ci/run?raw';
 import examples from '../.dev.vars.example?raw';
+import contributing from '../.github/CONTRIBUTING.md?raw';
+import security from '../.github/SECURITY.md?raw';
 import packageText from '../package.json?raw';
 import readme from '../README.md?raw';
-import { readConfig } from '../src/config';
-import { TROUBLES } from '../src/trouble';
+import { readConfig } from '../src/config/config';
+
+const MOST_CHARACTERS = { inAll: 32_000, beforeAnythingIsOpened: 14_000 };
 
 /** Names of learn.microsoft.com/graph/permissions-reference. */
 const PERMISSIONS = [
@@ -13,25 +17,23 @@ const PERMISSIONS = [
   'Directory.ReadWrite.All',
   'Group.Create',
   'Group.Read.All',
-  'Group.ReadBasic.All',
-  'Group.ReadWrite.All',
   'GroupMember.Read.All',
   'GroupMember.ReadWrite.All',
   'IdentityRiskyUser.Read.All',
   'Synchronization.ReadWrite.All',
 ];
 const LINK_HOSTS = [
-  'admin.microsoft.com',
-  'aka.ms',
   'api.cloudflare.com',
-  'dash.cloudflare.com',
   'developers.cloudflare.com',
   'entra.microsoft.com',
   'github.com',
   'learn.microsoft.com',
-  'login.microsoftonline.com',
-  'one.dash.cloudflare.com',
 ];
+
+/** A block of commands with one of these is not for CI: it signs in somewhere, or reads the real tenant. */
+const NEEDS_ACCOUNT = /\b(?:az|curl|wrangler|npm run (?:preview|tail|deploy))\b/;
+/** Commands that `.ci/run` has under another name. */
+const RUN_AS: Readonly<Record<string, string>> = { 'npm ci': 'npm cit' };
 
 const manifest: {
   scripts: Record<string, string>;
@@ -39,6 +41,7 @@ const manifest: {
 } = JSON.parse(packageText);
 
 const withoutCode = readme.replace(/```[\s\S]*?```/g, '');
+const folded = readme.replace(/<details>\s*<summary>([\s\S]*?)<\/summary>[\s\S]*?<\/details>/g, '$1');
 
 /** The text under a heading, up to the next heading of its rank or a higher one. */
 function section(heading: string): string {
@@ -50,13 +53,13 @@ function section(heading: string): string {
   return end < 0 ? rest : rest.slice(0, end);
 }
 
-/** The first cell of each row, header and rule left out, and the whole row. */
-function rows(table: string): { first: string; row: string }[] {
+/** The cells of each row, header and rule left out. */
+function rows(table: string): string[][] {
   return table
     .split('\n')
     .filter((line) => line.startsWith('| '))
     .slice(1)
-    .map((row) => ({ first: row.split('|')[1]?.trim() ?? '', row }));
+    .map((row) => row.split('|').map((cell) => cell.trim()));
 }
 
 function unique(matches: Iterable<RegExpMatchArray>): string[] {
@@ -71,22 +74,33 @@ function anchor(heading: string): string {
     .replaceAll(' ', '-');
 }
 
+/** The commands that need no account, one by one. */
+function ownCommands(): string[] {
+  return [...readme.matchAll(/^ *```sh\n([\s\S]*?)```/gm)]
+    .flatMap(([, block = '']) => (NEEDS_ACCOUNT.test(block) ? [] : block.split(/\n| && /)))
+    .map((command) => command.trim())
+    .filter((command) => command !== '')
+    .map((command) => RUN_AS[command] ?? command);
+}
+
 /** The names that the Worker looks for in its environment. */
 async function readNames(): Promise<string[]> {
   const names = new Set<string>();
   const get = (_: object, name: string | symbol) => void names.add(String(name));
-  await readConfig(new Proxy({}, { get }), '* * * * *', 0, {}).catch(() => {});
+  await readConfig(new Proxy({}, { get, has: () => true }), '* * * * *', 0, {}).catch(() => {});
   return [...names].sort();
 }
 
 const settings = await readNames();
-const table = rows(section('### Settings')).map(({ first, row }) => ({ name: first.slice(1, -1), row }));
-const secrets = table.filter(({ row }) => row.includes('| secret |')).map(({ name }) => name);
+const table = rows(section('## Settings')).map(([, name = '', kind]) => ({ name: name.slice(1, -1), kind }));
+const secrets = table.filter(({ kind }) => kind === 'secret').map(({ name }) => name);
 
 describe('The README', () => {
-  test('has one row for every trouble, and for no other', () => {
-    const keys = rows(section('## Trouble')).flatMap(({ first }) => /^`([a-z-]+)`/.exec(first)?.[1] ?? []);
-    expect(keys.sort()).toEqual(Object.keys(TROUBLES).sort());
+  test('is short, and shorter before anything is opened', () => {
+    expect(readme.split('<details>')).toHaveLength(readme.split('</details>').length);
+    expect(folded).not.toContain('details>');
+    expect(readme.length).toBeLessThanOrEqual(MOST_CHARACTERS.inAll);
+    expect(folded.length).toBeLessThanOrEqual(MOST_CHARACTERS.beforeAnythingIsOpened);
   });
 
   test('lists every setting, and no other', () => {
@@ -94,9 +108,19 @@ describe('The README', () => {
     expect(table.map(({ name }) => name).sort()).toEqual(settings);
   });
 
+  test('has every command that needs no account run by CI', () => {
+    const commands = ownCommands();
+    const run = ci
+      .replace(/"\$scratch\/([^"]+)"/g, '$1')
+      .split('\n')
+      .map((line) => line.trim());
+    expect(commands.length).toBeGreaterThan(3);
+    expect(commands.filter((command) => !run.includes(command))).toEqual([]);
+  });
+
   test('names only permissions that Microsoft Graph has', () => {
     const named = unique(
-      readme.matchAll(
+      (readme + security).matchAll(
         /\b[A-Z][A-Za-z]+\.(?:Create|(?:Read|ReadWrite|ReadBasic)[A-Za-z]*\.?(?:All|OwnedBy))\b/g,
       ),
     );
@@ -104,13 +128,14 @@ describe('The README', () => {
   });
 
   test('names only npm scripts that there are', () => {
-    const named = unique(readme.matchAll(/\bnpm run ([a-z][a-z:]*)/g));
+    const named = unique((readme + contributing).matchAll(/\bnpm run ([a-z][a-z:]*)/g));
     expect(named.length).toBeGreaterThan(3);
     expect(named.filter((name) => !(name in manifest.scripts))).toEqual([]);
   });
 
-  test('has a heading for every link within it', () => {
-    const anchors = [...withoutCode.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => anchor(heading));
+  test('has a heading for every link within it, outside the folds', () => {
+    const headings = folded.replace(/```[\s\S]*?```/g, '').matchAll(/^#{1,6} (.+)$/gm);
+    const anchors = [...headings].map(([, heading = '']) => anchor(heading));
     const targets = unique(withoutCode.matchAll(/\]\(#([^)]+)\)/g));
     expect(new Set(anchors).size).toBe(anchors.length);
     expect(targets.filter((target) => !anchors.includes(target))).toEqual([]);
@@ -122,7 +147,7 @@ describe('The README', () => {
   });
 
   test('is written in ASCII', () => {
-    expect(readme.match(/[^\n\x20-\x7e]/g)).toBeNull();
+    expect((readme + contributing + security).match(/[^\n\x20-\x7e]/g)).toBeNull();
   });
 });
 
