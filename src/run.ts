@@ -1,105 +1,94 @@
-/** One run from the environment to the verdict: settings, connections, sync, last line, heartbeat. */
-import type { CertificateMemory } from './certificate';
-import { daysUntilRenewal } from './certificate';
-import { type Config, readConfig } from './config';
-import { createDirectory, type GroupMemory } from './directory';
+/** One run from the environment to the verdict: settings, connections, the destinations, last line, heartbeat. */
+import { createCloudflare } from './cloudflare/cloudflare';
+import { createLists } from './cloudflare/lists';
+import { daysUntilRenewal } from './config/certificate';
+import { type Config, readConfig } from './config/config';
+import type { Cache, Destination } from './context';
+import { createGroups } from './entra/groups';
+import { readRisk } from './entra/risky-users';
 import { RunFailed, SettingsError, SignInError } from './errors';
-import { createGraph } from './graph';
-import { createDeadline, createHttp } from './http';
+import { createGraph } from './graph/graph';
+import { createTokenSource } from './graph/token';
+import { createHttp } from './http/http';
 import type { Io } from './io';
-import { createMemberships } from './memberships';
-import { RISK_LEVELS } from './plan';
-import { createProvisioning, type ProvisioningMemory } from './provisioning';
-import { createReport, type Report, type Sink, sendHeartbeat } from './report';
-import { type Outcome, sync } from './sync';
-import { createTokenSource, type TokenMemory } from './token';
-import { reasonOf } from './trouble';
+import { createLog, type Log, type Sink } from './log/log';
+import { RISK_LEVELS, type RiskReading } from './plan';
+import { type Changed, sync } from './sync';
 
-const HEARTBEAT = { share: 1 / 10, mostMilliseconds: 5_000 } as const;
+/** Requests in flight to Graph and to Cloudflare, beside one for the users at risk: six is the most that Workers allow. */
+const IN_FLIGHT = { groups: [5, 0], lists: [1, 4], both: [3, 2] } as const;
+/** What of a run is kept for the heartbeat, so that what only helps cannot make it late. */
+const HEARTBEAT = { timeoutMs: 5_000, part: 1 / 10 } as const;
 
-/** What a warm isolate remembers between runs: plain data that only saves time. */
-export interface Memory extends TokenMemory, GroupMemory, CertificateMemory, ProvisioningMemory {}
+export type { Cache };
 
-/**
- * Runs once. Resolves if all that should be in step is, or in a dry run if all could be read; throws RunFailed, after
- * the log has said why and what to do, if not.
- */
-export async function run(
-  env: Readonly<Record<string, unknown>>,
-  cron: string,
-  io: Io,
-  sink: Sink,
-  memory: Memory,
-) {
-  const startMilliseconds = io.now();
-  const report = createReport(sink);
+/** Resolves if all is in sync, or in a dry run was read; else throws RunFailed after the log has said why. */
+export async function run(env: Record<string, unknown>, cron: string, io: Io, sink: Sink, cache: Cache): Promise<void> {
+  const log = createLog(sink);
   let cause: unknown;
   try {
-    const config = await readConfig(env, cron, startMilliseconds, memory);
-    const end = createDeadline(io, config.deadlineSeconds * 1_000);
-    const deadline = createDeadline(io, config.deadlineSeconds * 1_000 - heartbeatMilliseconds(config));
-    const http = createHttp(io, deadline);
-    const tokens = createTokenSource(config, http, io, memory);
-    const graph = createGraph(config.cloud.graphOrigin, http, tokens);
-    const directory = createDirectory(config, graph, io, deadline, memory);
-    const memberships = createMemberships(config.cloud.graphOrigin, graph, io, deadline);
-    const application = config.scimServicePrincipalId;
-    const provision =
-      application === undefined
-        ? undefined
-        : createProvisioning(application, graph, io, deadline, report, memory);
-    warnOfExpiry(config, startMilliseconds, report);
-    const outcome = await sync({ config, directory, memberships, report, provision });
-    if (config.heartbeatUrl !== undefined && !config.dryRun && report.failures().length === 0) {
-      await sendHeartbeat(config.heartbeatUrl, io, end, report);
-    }
-    const milliseconds = io.now() - startMilliseconds;
-    if (outcome) tellEnd(config, report, outcome, { requests: http.sent(), milliseconds });
+    const startMs = io.now();
+    await runOnce(await readConfig(env, cron, startMs, cache), startMs, io, log, cache);
   } catch (error) {
     cause = error;
-    if (error instanceof SettingsError) report.fail('settings', error);
-    else if (error instanceof SignInError) report.fail('sign-in', error);
-    else report.fail('unexpected', { reason: reasonOf(error) });
+    if (error instanceof SettingsError) log.fail('settings', error);
+    else if (error instanceof SignInError) log.fail('sign-in', { error });
+    else log.fail('unexpected', { reason: error instanceof Error ? error.name : 'no error' });
   }
-  const failures = [...new Set(report.failures())];
-  if (failures.length > 0) {
-    throw new RunFailed(`${failures.join(', ')}: the error lines above say what to do`, { cause });
-  }
+  const failures = log.failures().join(', ');
+  if (failures !== '') throw new RunFailed(`${failures}: the error lines above say what to do`, { cause });
 }
 
-/** What of the run is kept for the heartbeat, so that helpers which wait cannot make it late. */
-function heartbeatMilliseconds({ heartbeatUrl, deadlineSeconds }: Config): number {
-  if (heartbeatUrl === undefined) return 0;
-  return Math.min(HEARTBEAT.mostMilliseconds, deadlineSeconds * 1_000 * HEARTBEAT.share);
+async function runOnce(config: Config, startMs: number, io: Io, log: Log, cache: Cache): Promise<void> {
+  const { credential, unused, heartbeatUrl, cloud, zeroTrust, dryRun } = config;
+  const days = credential.kind === 'certificate' ? daysUntilRenewal(credential, startMs) : undefined;
+  if (days !== undefined) log.warn('certificate-expires', { days });
+  if (unused.length > 0) log.warn('setting-unused', { names: unused });
+
+  const runMs = config.deadlineSeconds * 1_000;
+  const heartbeatMs = heartbeatUrl === undefined ? 0 : Math.min(HEARTBEAT.timeoutMs, runMs * HEARTBEAT.part);
+  const endMs = startMs + runMs - heartbeatMs;
+  const wantsLists = config.destinations.has('lists');
+  const [toGraph, toLists] = IN_FLIGHT[config.destinations.size > 1 ? 'both' : wantsLists ? 'lists' : 'groups'];
+  const [riskHttp, http, listsHttp] = [createHttp(io, 1), createHttp(io, toGraph), createHttp(io, toLists)];
+  const base = { config, io, log, cache, endMs };
+  const tokens = createTokenSource(base, riskHttp);
+  const context = { ...base, graph: createGraph(cloud.graphOrigin, http, tokens) };
+  const risk = readRisk({ ...base, graph: createGraph(cloud.graphOrigin, riskHttp, tokens) });
+  // Lists come first, so that their few writes are sent before a long fill of groups.
+  const destinations: Destination[] = wantsLists ? [createLists(context, createCloudflare(zeroTrust, listsHttp))] : [];
+  if (config.destinations.has('groups')) destinations.push(createGroups(context));
+  const courses = destinations.map((one) => sync(context, one, risk));
+  await Promise.allSettled([risk.first, ...courses]); // All end, whatever one of them throws.
+  const changed = await Promise.all(courses);
+  if (heartbeatUrl !== undefined && !dryRun && log.failures().length === 0)
+    await sendHeartbeat(heartbeatUrl, io, startMs + runMs, log);
+  const reading = await risk.first;
+  const figures = { requests: riskHttp.sent() + http.sent() + listsHttp.sent(), milliseconds: io.now() - startMs };
+  const fields = Object.assign(figures, ...destinations.map((one) => one.summary()));
+  if (reading) tellEnd(config, log, reading, changed, fields);
 }
 
-function warnOfExpiry({ credential }: Config, nowMilliseconds: number, report: Report): void {
-  const days = credential.kind === 'certificate' ? daysUntilRenewal(credential, nowMilliseconds) : undefined;
-  if (days !== undefined) report.warn('certificate-expires', { days });
+/** One GET, over by `untilMs`. The address is a secret and is never told. If it fails, that is only a warning. */
+async function sendHeartbeat(url: string, io: Io, untilMs: number, log: Log): Promise<void> {
+  const options = { untilMs, timeoutMs: HEARTBEAT.timeoutMs, attempts: 1 };
+  const { status } = await createHttp(io, 1).send({ method: 'GET', url, headers: {} }, options);
+  if (status < 200 || status >= 300)
+    log.warn('heartbeat-failed', { reason: status === 0 ? 'no answer' : `status ${status}` });
 }
 
-/** The last line, and with nothing to do the only one. It ends with the ids to pin, where they were found by name. */
-function tellEnd(config: Config, report: Report, outcome: Outcome, figures: Record<string, number>): void {
-  const { atRisk, exemptAtRisk, added, removed, groups } = outcome;
-  const failed = report.failures().length > 0;
-  const changed = added > 0 || removed > 0;
-  const start = config.dryRun
-    ? 'Dry run: nothing was written.'
-    : failed
-      ? `Not all is in step: ${added} added, ${removed} removed.`
-      : changed
-        ? `In step again: ${added} added, ${removed} removed.`
-        : 'In step, nothing to do.';
-  const exempt = exemptAtRisk > 0 ? `, of whom ${exemptAtRisk} exempt` : '';
-  const pins = RISK_LEVELS.flatMap((level) => {
-    const group = groups.get(level);
-    return group ? [`${level}=${group.id}`] : [];
-  });
-  const pinnable = config.groupIds === undefined && pins.length === RISK_LEVELS.length;
-  report.info(`${start} At risk: ${atRisk.high} high, ${atRisk.medium} medium, ${atRisk.low} low${exempt}.`, {
-    added,
-    removed,
-    ...figures,
-    ...(pinnable ? { GROUP_IDS: pins.join(',') } : {}),
-  });
+/** The last line, and with nothing to do the only one. */
+function tellEnd(config: Config, log: Log, { atRisk }: RiskReading, changed: readonly Changed[], fields: object): void {
+  const added = changed.reduce((sum, one) => sum + one.added, 0);
+  const removed = changed.reduce((sum, one) => sum + one.removed, 0);
+  const isFailed = log.failures().length > 0;
+  const titleOf = ({ name }: Changed) => (changed.length > 1 ? `${name} ` : '');
+  const each = changed.map((one) => `${titleOf(one)}${one.added} added, ${one.removed} removed`);
+  const verdict = isFailed ? 'Not in sync: ' : 'In sync again: ';
+  const done = isFailed || added + removed > 0 ? verdict + each.join('; ') : 'In sync, nothing to do';
+  const count = (wanted: string) => [...atRisk.values()].filter((level) => level === wanted).length;
+  const levels = RISK_LEVELS.map((level) => `${count(level)} ${level}`).join(', ');
+  const exempt = [...atRisk.keys()].filter((id) => config.exemptUserIds.has(id)).length;
+  const users = `At risk: ${levels}${exempt > 0 ? `, of whom ${exempt} exempt` : ''}.`;
+  log.info(`${config.dryRun ? 'Dry run: nothing was written' : done}. ${users}`, { added, removed, ...fields });
 }

@@ -1,174 +1,81 @@
-/** The course of one run: read all, plan, create groups, all joins, second reading, leaves, provisioning. */
-import { createGroups, type Done, joinAll, leaveAll, reportJoins, reportLeaves } from './changes';
-import { type Group, groupName } from './directory';
-import { isOutOfRequests, isTrouble, OutOfTime, orTrouble } from './errors';
-import {
-  confirmedDepartures,
-  countUsers,
-  coveredMoves,
-  type Leave,
-  type Members,
-  type Plan,
-  planChanges,
-  RISK_LEVELS,
-  type RiskLevel,
-  type RiskReading,
-} from './plan';
-import type { Newcomers } from './provisioning';
-import { type Run, readRisk, readState, type State } from './reading';
-import { traceOf } from './trouble';
+/** The course of one destination's run: read, plan, create missing, all adds, second reading, removals, hurry. */
+import { type Context, type Destination, type LevelState, nameOf, partMs, type Risk } from './context';
+import { people } from './log/events';
+import type { Log } from './log/log';
+import type { Removal, RiskLevel, RiskReading } from './plan';
+import { confirmedReleases, countUsers, planChanges, RISK_LEVELS } from './plan';
 
-/** What the last line of the log tells. */
-export interface Outcome {
-  /** Users at risk at each level, the exempt included. */
-  atRisk: Readonly<Record<RiskLevel, number>>;
-  exemptAtRisk: number;
+/** How many users were added and removed, or in a dry run would be. */
+export interface Changed {
+  name: Destination['name'];
   added: number;
   removed: number;
-  /** The groups of the three levels, as far as they are known. */
-  groups: ReadonlyMap<RiskLevel, Group>;
 }
 
-/**
- * Brings the three groups into line with riskyUsers, as far as this run can. Failures are in the report; undefined
- * if the state could not be read, so that nothing was written. Throws SignInError.
- */
-export async function sync(run: Run): Promise<Outcome | undefined> {
-  const state = await readState(run);
-  if (state === undefined) return undefined;
-  const { risk, members, missing } = state;
-  const plan = planChanges(risk, members, run.config.exemptUserIds);
-  const groups = new Map(state.groups);
-  const done: Done = { joined: new Map(), left: [], stopped: new Set() };
-
-  if (run.config.dryRun) await tellPlan(run, plan, missing, members);
-  else await carryOut(run, state, plan, groups, done);
-
-  return {
-    atRisk: countByLevel(risk),
-    exemptAtRisk: plan.exemptAtRisk,
-    added: countJoins(done.joined),
-    removed: done.left.length,
-    groups,
+/** Brings a destination into line as far as this run can; what failed is in the log. Throws what ends the run. */
+export async function sync(context: Context, destination: Destination, risk: Risk): Promise<Changed> {
+  const { dryRun, exemptUserIds, maxRemovals } = context.config;
+  const log = context.log.with({ destination: destination.name });
+  const changed: Changed = { name: destination.name, added: 0, removed: 0 };
+  const levels = await destination.read(risk.first);
+  const first = await risk.first;
+  if (first === undefined) return changed;
+  const { adds, removals } = planChanges(first, levels, exemptUserIds);
+  const make = async ([level, { isMissing }]: [RiskLevel, LevelState]) => {
+    if (isMissing && dryRun) log.info(`Dry run: would create ${nameOf(level)}.`, { level });
+    return !isMissing || dryRun || (await destination.create(level)) ? [level] : [];
   };
-}
+  const there = (await Promise.all([...levels].map(make))).flat();
+  // The changes of a level are a step; each but the last gets a part of the time left (I7).
+  let steps = adds.size + new Set(removals.map(({ level }) => level)).size;
+  const untilMs = () => (--steps > 0 ? partMs(context) : context.endMs);
+  const tell = (level: RiskLevel, field: 'added' | 'removed', users: readonly string[], where: string) => {
+    const [done, planned] = field === 'added' ? ['Added', 'would add'] : ['Removed', 'would remove'];
+    const message = `${dryRun ? `Dry run: ${planned}` : done} ${people(users.length)} ${where}`;
+    log.with({ level }).users(message, field, users);
+    changed[field] += users.length;
+  };
 
-/** Writes the plan, then does what only helps, while the runtime lets it. New groups are waited for all along. */
-async function carryOut(
-  run: Run,
-  state: State,
-  plan: Plan,
-  groups: Map<RiskLevel, Group>,
-  done: Done,
-): Promise<void> {
-  const listings: Promise<void>[] = [];
-  try {
-    const mayGoOn = await writeInTime(run, plan, done, async () => {
-      const created = await createGroups(run, state.missing);
-      for (const [level, group] of created) groups.set(level, group);
-      listings.push(untilListed(run, [...created.values()]));
-      await changeMembers(run, state, plan, groups, done);
-    });
-    if (mayGoOn) await run.provision?.(newcomersOf(done, state.groups));
-  } finally {
-    await Promise.all(listings);
+  for (const level of there.filter((one) => adds.has(one))) {
+    const users = adds.get(level) ?? [];
+    const added = dryRun ? users : await destination.add(level, users, untilMs());
+    tell(level, 'added', added, `to ${nameOf(level)}.`);
   }
-}
-
-/** Reports a writing that was cut short; false if the runtime refuses further requests. */
-async function writeInTime(run: Run, plan: Plan, done: Done, write: () => Promise<void>): Promise<boolean> {
-  try {
-    await write();
-    return true;
-  } catch (error) {
-    if (!(error instanceof OutOfTime)) throw error;
-    const { deadlineSeconds } = run.config;
-    run.report.fail('out-of-time', { error, deadlineSeconds, progress: progress(plan, done) });
-    return !isOutOfRequests(error);
-  }
-}
-
-/** In the order that leaves nobody uncovered. */
-async function changeMembers(
-  run: Run,
-  state: State,
-  plan: Plan,
-  groups: ReadonlyMap<RiskLevel, Group>,
-  done: Done,
-): Promise<void> {
-  await joinAll(run, groups, plan.joins, done);
-  const moves = coveredMoves(plan.moves, state.members, done.joined);
-  // What was read of a group is no knowledge any more, once the group has turned out to be gone.
-  const covered = moves.filter(({ to }) => !done.stopped.has(to));
-  await leaveAll(run, groups, [...covered, ...(await agreedDepartures(run, plan))], done);
-}
-
-/** The departures that are safe: confirmed by a second reading, and no more than MAX_REMOVALS. */
-async function agreedDepartures(run: Run, { departures }: Plan): Promise<readonly Leave[]> {
-  const { config, report } = run;
-  if (departures.length === 0) return [];
-  const count = countUsers(departures);
-  if (config.maxRemovals === 0) {
-    report.warn('departures-held', { count });
-    return [];
-  }
-  const second = await orTrouble(readRisk(run));
-  if (isTrouble(second)) {
-    report.fail('second-reading-failed', { count, error: second }, { ...traceOf(second) });
-    return [];
-  }
-  const confirmed = confirmedDepartures(departures, second);
-  const confirmedCount = countUsers(confirmed);
-  if (confirmedCount < count) report.warn('second-reading-differs', { count: count - confirmedCount });
-  if (confirmedCount > config.maxRemovals) {
-    report.fail('too-many-departures', { count: confirmedCount, limit: config.maxRemovals });
-    return [];
-  }
-  return confirmed;
-}
-
-/** A dry run: the same readings and the same plan, told instead of carried out. */
-async function tellPlan(
-  run: Run,
-  plan: Plan,
-  missing: readonly RiskLevel[],
-  members: Members,
-): Promise<void> {
-  for (const level of missing)
-    run.report.info(`Dry run: would create the group ${groupName(level)}.`, { level });
-  for (const level of RISK_LEVELS) reportJoins(run, level, plan.joins.get(level) ?? []);
-  const leaves = [...coveredMoves(plan.moves, members, plan.joins), ...(await agreedDepartures(run, plan))];
-  for (const level of RISK_LEVELS) reportLeaves(run, level, leaves);
-}
-
-/** Only waiting: so that a run in another isolate, which remembers nothing, does not create the groups again. */
-async function untilListed({ directory, report }: Run, created: readonly Group[]): Promise<void> {
-  if (created.length === 0) return;
-  const listed = await orTrouble(directory.untilListed(created));
-  if (listed !== true && !isOutOfRequests(listed)) report.warn('group-not-listed', undefined);
-}
-
-/** Groups that this run created are left out: nobody can have assigned them to the enterprise application yet. */
-function newcomersOf({ joined }: Done, groups: State['groups']): Newcomers[] {
-  return RISK_LEVELS.flatMap((level) => {
-    const group = groups.get(level);
-    return group ? [{ group, users: joined.get(level) ?? [] }] : [];
+  const wouldHold = (to: RiskLevel, user: string) => dryRun && there.includes(to) && adds.get(to)?.includes(user);
+  const isCovered = ({ user, to }: Removal) => !to || destination.holds(to, user) || wouldHold(to, user);
+  const covered = removals.filter(isCovered);
+  const held = [...levels].flatMap(([level, { holdRemovals }]) => {
+    const here = holdRemovals ? covered.filter((one) => one.level === level || one.to === level) : [];
+    if (here.length > 0) holdRemovals?.(here.length);
+    return here;
   });
+  const wanted = covered.filter((one) => !held.includes(one));
+  const { agreed, readings } = await agreeOn(wanted, first, risk, maxRemovals, log);
+  for (const level of RISK_LEVELS) {
+    const users = agreed.filter((one) => one.level === level).map(({ user }) => user);
+    if (users.length === 0) continue;
+    const removed = dryRun ? users : await destination.remove(level, users, untilMs(), readings);
+    const moved = removed.filter((user) => first.atRisk.has(user));
+    const released = removed.filter((user) => !first.atRisk.has(user));
+    tell(level, 'removed', released, `from ${nameOf(level)}: no longer at risk.`);
+    tell(level, 'removed', moved, `from ${nameOf(level)}: now at risk at another level.`);
+  }
+  if (!dryRun) await destination.hurry?.();
+  return changed;
 }
 
-/** How far a run got that was cut short. */
-function progress(plan: Plan, done: Done): string {
-  const added = `${countJoins(done.joined)} of ${countJoins(plan.joins)} users added`;
-  const leaves = plan.moves.length + plan.departures.length;
-  return leaves === 0 ? added : `${added}, ${done.left.length} of ${leaves} removed`;
-}
-
-function countJoins(joins: Plan['joins']): number {
-  return [...joins.values()].reduce((sum, users) => sum + users.length, 0);
-}
-
-function countByLevel({ atRisk }: RiskReading): Record<RiskLevel, number> {
-  const counts = { high: 0, medium: 0, low: 0 };
-  for (const level of atRisk.values()) counts[level] += 1;
-  return counts;
+/** The moves, and the releases that are safe: confirmed by a second reading, and no more than MAX_REMOVALS. */
+async function agreeOn(wanted: readonly Removal[], first: RiskReading, risk: Risk, limit: number, log: Log) {
+  const moves = wanted.filter(({ to }) => to !== undefined);
+  const releases = wanted.filter(({ to }) => to === undefined);
+  const count = countUsers(releases);
+  const second = count > 0 && limit > 0 ? await risk.second() : undefined;
+  if (count > 0 && limit === 0) log.warn('releases-held', { count });
+  if (second === undefined) return { agreed: moves, readings: [first] };
+  const confirmed = confirmedReleases(releases, second);
+  const confirmedCount = countUsers(confirmed);
+  if (confirmedCount < count) log.warn('readings-differ', { count: count - confirmedCount });
+  if (confirmedCount > limit) log.fail('too-many-removals', { count: confirmedCount, limit });
+  const agreed = confirmedCount > limit ? moves : [...moves, ...confirmed];
+  return { agreed, readings: [first, second] };
 }

@@ -1,0 +1,134 @@
+/** Changes the entries of one list with as few PATCHes as can be, and tells what became of each entry. */
+import { attempt, type Context, nameOf } from '../context';
+import { StepError, type Trace } from '../errors';
+import { RETRY, retryWaitMs } from '../http/retry';
+import type { Verb } from '../log/events';
+import type { Refused } from '../log/log';
+import { type RiskLevel, shuffled, type UserId } from '../plan';
+import { type Cloudflare, readEntries, readLists } from './cloudflare';
+import { type Entry, usersOf } from './entries';
+
+/** A list never costs more, because Cloudflare blocks a client that sends over 600 requests a minute. */
+const MOST_PATCHES = 10;
+const MOST_REFUSED_ALONE = 3;
+const ENOUGH = { service: 'Cloudflare', status: 0, cause: 'enough for one run' } as const;
+/** Entries that a list holds (account-limits): ordinary plans, Enterprise. Which of them counts, the refusal tells. */
+const LIMITS = [1_000, 5_000];
+
+/** The list of a level: what it holds, as far as is known, and how often it has been written in this run. */
+export interface Target {
+  readonly level: RiskLevel;
+  readonly id: string;
+  entries: readonly Entry[];
+  patches: number;
+}
+
+/**
+ * Adds or removes entries until `untilMs`: all with one PATCH if that is taken. One that is not is never repeated: the
+ * list is read again, and what is still open is sent, halved where it is refused. Gives what is done, the target says
+ * what the list holds then, and the log what is not done.
+ */
+export async function changeEntries(
+  cloudflare: Cloudflare,
+  context: Context,
+  target: Target,
+  verb: Verb,
+  entries: readonly Entry[],
+  untilMs: number,
+): Promise<readonly Entry[]> {
+  const { io } = context;
+  const done: Entry[] = [];
+  const failed: Refused[] = [];
+  const full: UserId[] = [];
+  let waitMs = 0;
+  let last: Trace = ENOUGH;
+
+  async function send(some: readonly Entry[]): Promise<boolean> {
+    // Every attempt counts.
+    const paceMs = () => {
+      target.patches += 1;
+      return 0;
+    };
+    const attempts = Math.min(RETRY.attempts, MOST_PATCHES - target.patches);
+    const options = { untilMs, repeat: 'if throttled', attempts, paceMs } as const;
+    const values = new Set(some.map(({ value }) => value));
+    const append = some.map(({ value, user }) => ({ value, description: user }));
+    const body = verb === 'add' ? { append } : { remove: [...values] };
+    const { isSuccess, trace, retryAfter } = await cloudflare('PATCH', `/${target.id}`, options, body);
+    last = trace;
+    waitMs = retryWaitMs({ ...trace, retryAfter, attempts: 1, nowMs: io.now(), random: io.random() }) ?? 0;
+    if (!isSuccess) return false;
+    done.push(...some);
+    const others = target.entries.filter(({ value }) => !values.has(value));
+    target.entries = verb === 'add' ? [...others, ...some] : others;
+    return true;
+  }
+
+  function fail(some: readonly Entry[]): void {
+    const error = new StepError(last);
+    failed.push(...usersOf(some).map((user) => ({ user, error })));
+  }
+
+  /** Those who are open after the list has been read again; all fail if it could not be. */
+  async function readAgain(some: readonly Entry[]): Promise<readonly Entry[]> {
+    const present = await attempt(readAnew(cloudflare, context, target.id), () => fail(some));
+    if (present === undefined) return [];
+    target.entries = present;
+    // An entry to be removed that somebody else took over meanwhile is theirs.
+    const keyOf = ({ value, address, user }: Entry) => (verb === 'add' ? address : `${user} ${value}`);
+    const keys = new Set(present.map(keyOf));
+    const isOpen = (one: Entry) => keys.has(keyOf(one)) === (verb === 'remove');
+    done.push(...some.filter((one) => !isOpen(one)));
+    return some.filter(isOpen);
+  }
+
+  let refusedAlone = 0;
+  let parts: (readonly Entry[])[] = [entries];
+  while (parts.length > 0) {
+    const some = parts.shift() ?? [];
+    const rest = () => [...some, ...parts.splice(0).flat()];
+    const isAtLimit = verb === 'add' && LIMITS.includes(target.entries.length);
+    if (target.patches >= MOST_PATCHES) last = ENOUGH;
+    if (target.patches >= MOST_PATCHES || refusedAlone >= MOST_REFUSED_ALONE) fail(rest());
+    else if (await send(some)) continue;
+    else if (some === entries || kindOf(last) !== 'refused') {
+      // A service that has just failed is left alone as by any other request (I8).
+      if (waitMs > 0) await io.sleep(Math.max(0, Math.min(waitMs, untilMs - io.now())));
+      const open = await readAgain(rest());
+      const ends = verb === 'add' ? LIMITS.map((limit) => limit - target.entries.length) : [];
+      if (some === entries && kindOf(last) !== 'final') parts = split(shuffled(open, io.random), ends);
+      else fail(open);
+    } else if (isAtLimit && full.length > 0) full.push(...usersOf(rest()));
+    // At a limit one alone tells whether the list is full or an entry is refused.
+    else if (some.length > 1) parts.push(...split(some, [isAtLimit ? 1 : Math.ceil(some.length / 2)]));
+    else if (isAtLimit) full.push(...usersOf(some));
+    else {
+      refusedAlone += 1;
+      fail(some);
+    }
+  }
+  const log = context.log.with({ level: target.level });
+  const what = nameOf(target.level);
+  if (full.length > 0) log.fail('list-full', { what, count: full.length }, full);
+  log.refused(verb, what, failed, done.length > 0);
+  return done;
+}
+
+/** The lookup says how many entries there are, because their pages need not (facts of the lists API). */
+async function readAnew(cloudflare: Cloudflare, context: Context, id: string): Promise<Entry[]> {
+  const list = (await readLists(cloudflare, context)).find((one) => one.id === id);
+  if (list === undefined) throw new StepError({ service: 'Cloudflare', status: 404 }, 'the list is gone');
+  return readEntries(cloudflare, context, list);
+}
+
+/** Refused as a whole, which may be taken in parts; not to be tried again now; or nobody knows. */
+function kindOf({ status, cause }: Trace): 'refused' | 'final' | 'unclear' {
+  if (cause === undefined && (status === 200 || (status >= 400 && status < 500 && status !== 429))) return 'refused';
+  return status >= 400 && status < 500 ? 'final' : 'unclear';
+}
+
+/** In parts that end there, none of them empty. */
+function split(entries: readonly Entry[], ends: readonly number[]): (readonly Entry[])[] {
+  const inside = ends.filter((end) => end > 0 && end < entries.length);
+  return [0, ...inside].map((start, part) => entries.slice(start, inside[part])).filter(({ length }) => length > 0);
+}

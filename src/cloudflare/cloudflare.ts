@@ -1,0 +1,121 @@
+/** The lists of Cloudflare Zero Trust: one request done well, and what must be read whole or not at all (I3). */
+import * as v from 'valibot';
+import { type Context, type Finding, type Findings, nameOf, partMs } from '../context';
+import { StepError, type Trace } from '../errors';
+import { plain } from '../graph/graph';
+import type { Http, SendOptions } from '../http/http';
+import { RISK_LEVELS, type RiskLevel } from '../plan';
+import { type Entry, entryOf } from './entries';
+
+const API = 'https://api.cloudflare.com/client/v4';
+/** Used and answered in public code; neither default nor maximum is documented. */
+const PAGE_ENTRIES = 1_000;
+
+/** What a refusal means; the codes come with 400, 401 and 403 (observed: terraform-provider-cloudflare#1533). */
+const CAUSES: readonly (readonly [cause: string, codes: readonly number[], status?: number])[] = [
+  ['token refused', [6003, 6111, 9106, 9109], 401],
+  ['not permitted', [10000], 403],
+  ['no account', [7000, 7003]],
+];
+
+const number = v.optional(v.number());
+const text = v.string();
+const orNone = v.nullish(text, '');
+/** Shapes of the official client, `cloudflare` 7.3.0; a refused item has no code (observed). */
+const Envelope = v.object({
+  success: v.boolean(),
+  errors: v.nullish(v.array(v.object({ code: number })), []),
+  result: v.optional(v.unknown()),
+  result_info: v.nullish(v.object({ total_count: number })),
+});
+const id = v.pipe(text, v.regex(/^[0-9A-Za-z-]{1,64}$/));
+export const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
+export type List = v.InferOutput<typeof List>;
+const Lists = v.array(List);
+const Items = v.array(v.object({ value: text, description: orNone }));
+
+/** Sends to a path below `/gateway/lists`. Never throws. */
+export type Cloudflare = ReturnType<typeof createCloudflare>;
+/** `isSuccess` tells whether it says in every way that it is a success. */
+type Answer = Awaited<ReturnType<Cloudflare>>;
+
+/** The lists of one account, for one run. */
+export function createCloudflare(account: { accountId: string; apiToken: string }, http: Http) {
+  const base = `${API}/accounts/${account.accountId}/gateway/lists`;
+  const json = 'application/json';
+  const headers = { authorization: `Bearer ${account.apiToken}`, accept: json, 'content-type': json };
+  // No PUT: it would replace all entries.
+  return async (method: 'GET' | 'POST' | 'PATCH', path: string, options: SendOptions, body?: unknown) => {
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const response = await http.send({ method, url: base + path, headers, ...content }, options);
+    const parsed = v.safeParse(Envelope, response.body);
+    const { success, errors = [], result, result_info } = parsed.success ? parsed.output : {};
+    const { status, missing } = response;
+    const codes = errors.flatMap(({ code }) => code ?? []);
+    const isOk = status >= 200 && status < 300;
+    const known = CAUSES.find(([, some, alone]) => status === alone || codes.some((code) => some.includes(code)));
+    const cause = missing ?? (isOk ? (parsed.success ? undefined : 'no answer') : known?.[0]);
+    // Its texts may name addresses: only its codes are told.
+    const told = { code: plain(codes.join('.')), requestId: plain(response.header('cf-ray')) };
+    const isSuccess = isOk && success === true && errors.length === 0;
+    const trace: Trace = { service: 'Cloudflare', status, ...told, cause };
+    return { isSuccess, result, total: result_info?.total_count, retryAfter: response.header('retry-after'), trace };
+  };
+}
+
+/** What makes a list recognizable as ours whatever its name: it stands in its description. */
+export const markOf = (level: RiskLevel): string => `risky-users:${level}`;
+
+/** The e-mail lists of the account. Throws StepError unless the answer is whole. */
+export async function readLists(cloudflare: Cloudflare, context: Context): Promise<List[]> {
+  const response = await cloudflare('GET', '?type=EMAIL', { untilMs: partMs(context) });
+  const lists = resultOf(response, Lists, response.total ?? 0);
+  const { size } = new Set(lists.map(({ id }) => id));
+  if (size !== (response.total ?? size)) throw notWhole(response);
+  return lists.filter(({ type }) => type === 'EMAIL');
+}
+
+/** Which of them is ours, for each level. Policies refer to lists by id, so one that was renamed is not made again. */
+export function judgeLists(lists: readonly List[]): Findings<List> {
+  const ageMs = ({ created_at }: List) => Date.parse(created_at) || Number.MAX_VALUE;
+  const oldestFirst = [...lists].sort((a, b) => ageMs(a) - ageMs(b) || (a.id < b.id ? -1 : 1));
+  const judge = (level: RiskLevel): Finding<List> => {
+    const what = nameOf(level);
+    const renamed = oldestFirst.find(({ name, description }) => name !== what && description.includes(markOf(level)));
+    if (renamed) return { kind: 'unusable', tell: (log) => log.fail('list-renamed', { what, id: renamed.id }) };
+    const [it, ...others] = oldestFirst.filter(({ name }) => name === what);
+    return it ? { kind: 'found', it, others: others.map(({ id }) => id) } : { kind: 'none' };
+  };
+  return new Map(RISK_LEVELS.map((level) => [level, judge(level)]));
+}
+
+/** All entries of a list of which a lookup has just said how many it has. Throws StepError unless it is whole. */
+export async function readEntries(cloudflare: Cloudflare, context: Context, list: List): Promise<Entry[]> {
+  const untilMs = partMs(context);
+  const entries = new Map<string, Entry>();
+  for (let page = 1; ; page += 1) {
+    const path = `/${list.id}/items?page=${page}&per_page=${PAGE_ENTRIES}`;
+    const response = await cloudflare('GET', path, { untilMs });
+    const total = response.total ?? list.count;
+    const before = entries.size;
+    for (const { value, description } of resultOf(response, Items, total))
+      entries.set(value, entryOf(value, description));
+    // Not another number than the lookup promised, nor more, nor a page that brings nothing new.
+    if (total === undefined || total !== (list.count ?? total) || entries.size > total) throw notWhole(response);
+    if (entries.size === total) return [...entries.values()];
+    if (entries.size === before) throw notWhole(response);
+  }
+}
+
+/** An array, or null where there is nothing. */
+function resultOf<Item>(response: Answer, schema: v.GenericSchema<unknown, Item[]>, total?: number): Item[] {
+  if (!response.isSuccess) throw new StepError(response.trace);
+  if (response.result === null && total === 0) return [];
+  const parsed = v.safeParse(schema, response.result, { abortEarly: true });
+  if (!parsed.success) throw notWhole(response);
+  return parsed.output;
+}
+
+function notWhole({ trace }: Answer): StepError {
+  return new StepError(trace, 'Cloudflare answered with something that is not the whole list');
+}

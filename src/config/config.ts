@@ -1,0 +1,152 @@
+/** The settings: what the environment says, checked whole before anything is done. */
+import * as v from 'valibot';
+import { SettingsError } from '../errors';
+import type { RiskLevel, UserId } from '../plan';
+import { type CertificateCache, type CertificateCredential, readCertificate } from './certificate';
+import type { Cloud, DestinationName } from './schema';
+import { clean, DEADLINE_SECONDS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
+
+const PLACEHOLDER = /^<[^<>]*>$/;
+const EVERY_MINUTE = ['* * * * *', '*/1 * * * *'];
+const PUT = 'npx wrangler secret put';
+/** Of the pairs of letters of a name, for another to be the one that was meant. */
+const LEAST_SHARE = 0.7;
+const NEEDED_BY_LISTS = [
+  ['CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID', 'Set it in wrangler.toml to the Account ID of Cloudflare.'],
+  ['CLOUDFLARE_ZERO_TRUST_API_TOKEN', `Make one (Account > Zero Trust > Edit): ${PUT} CLOUDFLARE_ZERO_TRUST_API_TOKEN`],
+] as const;
+
+export type Credential = { kind: 'secret'; secret: string } | CertificateCredential;
+
+export interface Config {
+  tenantId: string;
+  clientId: string;
+  credential: Credential;
+  cloud: Cloud;
+  destinations: ReadonlySet<DestinationName>;
+  /** The pinned groups; undefined: they are found by name. */
+  groupIds: Readonly<Record<RiskLevel, string>> | undefined;
+  scimServicePrincipalId: string | undefined;
+  /** Where lists are written; both empty without that destination. */
+  zeroTrust: { accountId: string; apiToken: string };
+  dryRun: boolean;
+  maxRemovals: number;
+  exemptUserIds: ReadonlySet<UserId>;
+  deadlineSeconds: number;
+  heartbeatUrl: string | undefined;
+  /** Settings that are set and mean nothing, because their destination is off. */
+  unused: readonly string[];
+}
+
+/**
+ * Checks the environment of a run that `cron` started. Unset, empty and `<placeholder>` mean the default.
+ * Throws one SettingsError that lists every problem by the setting's name.
+ */
+export async function readConfig(
+  env: Readonly<Record<string, unknown>>,
+  cron: string,
+  nowMs: number,
+  cache: CertificateCache,
+): Promise<Config> {
+  const set = setOnly(env);
+  const parsed = v.safeParse(Settings, set);
+  const credential = await readCredential(set, nowMs, cache);
+  const problems = [
+    ...unknownNames(env),
+    ...SETTING_NAMES.filter((name) => isObject(env[name])).map(
+      (name) => `${name} must be text: no list, table or binding.`,
+    ),
+    ...(parsed.issues ?? []).map((issue) => `${issue.path?.[0]?.key} ${issue.message}`),
+    ...('kind' in credential ? [] : credential),
+    ...(parsed.success ? crossProblems(parsed.output, cron) : []),
+  ];
+  // Of one setting the first counts; a Map keeps the last.
+  const byName = new Map(problems.toReversed().map((problem) => [problem.split(' ')[0], problem]));
+  if (byName.size > 0 || !parsed.success || !('kind' in credential))
+    throw new SettingsError([...byName.values()].toReversed());
+  const settings = parsed.output;
+  const { CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: accountId, CLOUDFLARE_ZERO_TRUST_API_TOKEN: apiToken } = settings;
+  const off = (['groups', 'lists'] as const).filter((name) => !settings.DESTINATIONS.has(name));
+  return {
+    tenantId: settings.AZURE_AD_TENANT_ID,
+    clientId: settings.AZURE_AD_CLIENT_ID,
+    credential,
+    cloud: settings.AZURE_AD_CLOUD,
+    destinations: settings.DESTINATIONS,
+    groupIds: settings.GROUP_IDS,
+    scimServicePrincipalId: settings.SCIM_SERVICE_PRINCIPAL_ID,
+    zeroTrust: { accountId: accountId ?? '', apiToken: apiToken ?? '' },
+    dryRun: settings.DRY_RUN,
+    maxRemovals: settings.MAX_REMOVALS,
+    exemptUserIds: settings.EXEMPT_USER_IDS,
+    deadlineSeconds: settings.DEADLINE_SECONDS,
+    heartbeatUrl: settings.HEARTBEAT_URL,
+    unused: off.flatMap((name) => SETTINGS_OF[name]).filter((setting) => setting in set),
+  };
+}
+
+/** What one setting asks of another, or of the cron. */
+function crossProblems(settings: v.InferOutput<typeof Settings>, cron: string): string[] {
+  const { least, mostEveryMinute, most } = DEADLINE_SECONDS;
+  const isTooLong = EVERY_MINUTE.includes(cron) && settings.DEADLINE_SECONDS > mostEveryMinute;
+  const range = `${least} to ${mostEveryMinute}; more (up to ${most}) needs a cron slower than "${EVERY_MINUTE[0]}"`;
+  const needed = settings.DESTINATIONS.has('lists') ? NEEDED_BY_LISTS : [];
+  const missing = needed.filter(([name]) => settings[name] === undefined);
+  return [
+    ...(isTooLong ? [`DEADLINE_SECONDS must be a whole number of seconds from ${range}.`] : []),
+    ...missing.map(([name, remedy]) => `${name} is not set, and DESTINATIONS has lists. ${remedy}`),
+  ];
+}
+
+async function readCredential(
+  set: Readonly<Record<string, string>>,
+  nowMs: number,
+  cache: CertificateCache,
+): Promise<Credential | readonly string[]> {
+  const certificate = set['AZURE_AD_CLIENT_CERTIFICATE'];
+  const privateKey = set['AZURE_AD_CLIENT_PRIVATE_KEY'];
+  const secret = set['AZURE_AD_CLIENT_SECRET'];
+  if (certificate && privateKey) return readCertificate({ certificate, privateKey }, nowMs, cache);
+  const half = 'is not set, but the other half of the pair is. To set it, run:';
+  if (certificate) return [`AZURE_AD_CLIENT_PRIVATE_KEY ${half} ${PUT} AZURE_AD_CLIENT_PRIVATE_KEY < key.pem`];
+  if (privateKey) return [`AZURE_AD_CLIENT_CERTIFICATE ${half} ${PUT} AZURE_AD_CLIENT_CERTIFICATE < certificate.pem`];
+  if (secret) return { kind: 'secret', secret };
+  const orPair = '(or set AZURE_AD_CLIENT_CERTIFICATE and AZURE_AD_CLIENT_PRIVATE_KEY)';
+  return [`AZURE_AD_CLIENT_SECRET is not set. To set it, run: ${PUT} AZURE_AD_CLIENT_SECRET ${orPair}.`];
+}
+
+/** The settings that are set, as text: TOML gives numbers and booleans too. */
+function setOnly(env: Readonly<Record<string, unknown>>): Record<string, string> {
+  const names = SETTING_NAMES.filter((name) => !isObject(env[name]));
+  const texts = names.map((name) => [name, clean(String(env[name] ?? ''))] as const);
+  return Object.fromEntries(texts.filter(([, text]) => text !== '' && !PLACEHOLDER.test(text)));
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+/** The sentence for each variable that is no setting: misspelt, it would be ignored in silence. Bindings are objects. */
+function unknownNames(env: Readonly<Record<string, unknown>>): string[] {
+  const texts = Object.keys(env).filter((name) => ['string', 'number', 'boolean'].includes(typeof env[name]));
+  const unknown = texts.filter((name) => !SETTING_NAMES.includes(name));
+  return unknown.map((name) => {
+    const meant = nearest(name);
+    const what = meant === undefined ? 'Remove' : `Did you mean ${meant}? If not, remove`;
+    return `${name} is no setting of this Worker. ${what} it from wrangler.toml, or run: npx wrangler secret delete ${name}`;
+  });
+}
+
+/** The setting that has most of the name's pairs of letters; undefined if none has nearly all. */
+function nearest(name: string): string | undefined {
+  const wanted = letterPairs(name);
+  const shareOf = (setting: string) =>
+    wanted.filter((pair) => letterPairs(setting).includes(pair)).length / wanted.length;
+  const near = SETTING_NAMES.filter((setting) => shareOf(setting) >= LEAST_SHARE);
+  return near.sort((a, b) => shareOf(b) - shareOf(a))[0];
+}
+
+function letterPairs(name: string): string[] {
+  const letters = name.toUpperCase().replace(/[^A-Z0-9]/g, '');
+  return [...letters].map((_, index) => letters.slice(index, index + 2)).filter((pair) => pair.length === 2);
+}
