@@ -3,71 +3,34 @@ import type { Group, RiskLevel, RiskState, User } from '@microsoft/microsoft-gra
 import type { MemberKind, Person, Risk } from './directory';
 import type { World } from './world';
 
-export interface Admin {
-  /** Gives the object id. With a level they are at risk at once. */
-  addUser(user?: {
-    id?: string;
-    name?: string;
-    upn?: string | null;
-    level?: RiskLevel;
-    state?: RiskState;
-  }): string;
-  /** Renamed; a guest's is made by `guestUpn`. */
-  setUpn(id: string, upn: string | null): void;
-  /** Any words. No state given: atRisk. null is sent as null, undefined not at all. */
-  setRisk(
-    id: string,
-    level: string | null | undefined,
-    ...more: [state?: string | null | undefined, detail?: string]
-  ): void;
-  dismiss(id: string): void;
-  confirmCompromised(id: string): void;
-  confirmSafe(id: string): void;
-  remediate(id: string): void;
-  /** Gone from the directory and all groups. Their risky user stays, marked as deleted, or, when 'stale', not yet. */
-  deleteUser(id: string, options?: { riskEntry?: 'deleted' | 'stale' }): void;
-  /** A security group unless the properties say otherwise. */
-  addGroup(group?: Omit<Group, 'members'> & { members?: readonly string[] }): string;
-  /** An administrator may make an assigned group dynamic, for one (entra: groups-change-type). */
-  changeGroup(groupIdOrName: string, properties: Omit<Group, 'id' | 'members'>): void;
-  deleteGroup(groupIdOrName: string): void;
-  addMember(groupIdOrName: string, userId: string): void;
-  removeMember(groupIdOrName: string, userId: string): void;
-  /** A new object that is no user, as a member. */
-  addOtherMember(groupIdOrName: string, kind?: Exclude<MemberKind, 'user'>): string;
-  /** Lets a Worker write to a group that has none of the three names (a pinned one). */
-  allowWritesTo(groupId: string): void;
-
-  /** Ids of users, sorted. Throws unless there is exactly one group of that id or name. */
-  members(groupIdOrName: string): string[];
-  otherMembers(groupIdOrName: string): string[];
-  groups(): Group[];
-  groupsNamed(name: string): Group[];
-  user(id: string): User | undefined;
-  users(): User[];
-  /** Who riskyUsers says is at risk at that level now and is in the directory, sorted. */
-  atRisk(level: string): string[];
-}
+type Word = string | null | undefined;
+type NewUser = { id?: string; name?: string; upn?: string | null; level?: RiskLevel; state?: RiskState };
+type NewGroup = Omit<Group, 'members'> & { members?: readonly string[] };
 
 const NOT_AT_RISK = ['none', 'confirmedSafe', 'remediated', 'dismissed'];
 const AT_RISK = ['atRisk', 'confirmedCompromised'];
 
-export function createAdmin(world: World): Admin {
+export type Admin = ReturnType<typeof createAdmin>;
+
+export function createAdmin(world: World) {
   const { directory } = world;
 
-  function addUser({ id, name, upn, level, state }: Parameters<Admin['addUser']>[0] = {}): string {
+  /** Gives the object id. With a level they are at risk at once. */
+  function addUser({ id, name, upn, level, state }: NewUser = {}): string {
     const person = directory.addPerson(id, name);
     if (upn !== undefined) directory.setUpn(person.id, upn);
     if (level) directory.setRisk(person.id, { level, state: state ?? 'atRisk' });
     return person.id;
   }
 
-  function setRisk(id: string, level: string | null | undefined, ...more: [(string | null)?, string?]): void {
+  /** Any words. No state given: atRisk. null is sent as null, undefined not at all. */
+  function setRisk(id: string, level: Word, ...more: [state?: Word, detail?: string]): void {
     const [state = more.length === 0 ? 'atRisk' : undefined, detail = 'none'] = more;
     directory.setRisk(id, { level, state, detail });
   }
 
-  function addGroup({ members = [], ...properties }: Parameters<Admin['addGroup']>[0] = {}): string {
+  /** A security group unless the properties say otherwise. */
+  function addGroup({ members = [], ...properties }: NewGroup = {}): string {
     const group = directory.addGroup({ displayName: 'All Company', ...properties });
     for (const id of members) directory.add(group, id);
     // They have been in it since it was made, so no lag hides them.
@@ -75,6 +38,7 @@ export function createAdmin(world: World): Admin {
     return group.id;
   }
 
+  /** A new object that is no user, as a member. */
   function addOtherMember(groupIdOrName: string, kind: Exclude<MemberKind, 'user'> = 'device'): string {
     const id = kind === 'group' ? addGroup({ displayName: 'Nested' }) : world.newId();
     if (kind !== 'group') directory.others.set(id, kind);
@@ -94,45 +58,49 @@ export function createAdmin(world: World): Admin {
     return AT_RISK.includes(state) || (world.rejectRiskFilter && !NOT_AT_RISK.includes(state));
   }
 
-  const userOf = ({ id, name, mail, upn }: Person): User => ({
-    ...{ id, displayName: name, mail, userPrincipalName: upn },
-  });
-  const groupOf = (group: { properties: Group }): Group => ({ ...group.properties });
-
+  const userOf = ({ id, name, mail, upn }: Person): User => {
+    return { id, displayName: name, mail, userPrincipalName: upn };
+  };
+  const { group } = directory;
+  const groups = () => [...directory.groups.values()].map(({ properties }): Group => ({ ...properties }));
   return {
-    ...{ addUser, setUpn: directory.setUpn, setRisk, addGroup, addOtherMember },
+    ...{ addUser, setUpn: directory.setUpn, setRisk, addGroup, addOtherMember, groups },
     // learn:riskyuser-dismiss
-    dismiss: (id) => setRisk(id, 'none', 'dismissed', 'adminDismissedAllRiskForUser'),
+    dismiss: (id: string) => setRisk(id, 'none', 'dismissed', 'adminDismissedAllRiskForUser'),
     // learn:riskyuser-confirmcompromised
-    confirmCompromised: (id) => setRisk(id, 'high', 'confirmedCompromised', 'adminConfirmedUserCompromised'),
+    confirmCompromised: (id: string) => setRisk(id, 'high', 'confirmedCompromised', 'adminConfirmedUserCompromised'),
     // learn:riskyuser-confirmsafe
-    confirmSafe: (id) => setRisk(id, 'none', 'confirmedSafe', 'unknownFutureValue'),
+    confirmSafe: (id: string) => setRisk(id, 'none', 'confirmedSafe', 'unknownFutureValue'),
     // howto-identity-protection-remediate-unblock.md; that the level is none then is inferred
-    remediate: (id) => setRisk(id, 'none', 'remediated', 'userPerformedSecuredPasswordReset'),
-    deleteUser: (id, { riskEntry = 'deleted' } = {}) => {
+    remediate: (id: string) => setRisk(id, 'none', 'remediated', 'userPerformedSecuredPasswordReset'),
+    /** Gone from the directory and all groups. Their risky user stays, marked as deleted, or, when 'stale', not yet. */
+    deleteUser: (id: string, { riskEntry = 'deleted' }: { riskEntry?: 'deleted' | 'stale' } = {}) => {
       directory.removePerson(id);
       // howto-identity-protection-remediate-unblock.md: "still appears in the risk report"
       if (riskEntry === 'deleted' && directory.risks.has(id)) directory.setRisk(id, { isDeleted: true });
     },
-    changeGroup: (group, properties) => void Object.assign(directory.group(group).properties, properties),
-    deleteGroup: (group) => void directory.groups.delete(directory.group(group).id),
-    addMember: (group, id) => directory.add(directory.group(group), id),
-    removeMember: (group, id) => directory.remove(directory.group(group), id),
-    allowWritesTo: (id) => void world.writable.add(id.toLowerCase()),
-    members: (group) => membersOf(group, true),
-    otherMembers: (group) => membersOf(group, false),
-    groups: () => [...directory.groups.values()].map(groupOf),
-    groupsNamed: (name) =>
-      [...directory.groups.values()].filter((group) => group.properties.displayName === name).map(groupOf),
-    user: (id) => {
+    /** An administrator may make an assigned group dynamic, for one (entra: groups-change-type). */
+    changeGroup: (idOrName: string, properties: Omit<Group, 'id' | 'members'>) =>
+      void Object.assign(group(idOrName).properties, properties),
+    deleteGroup: (idOrName: string) => void directory.groups.delete(group(idOrName).id),
+    addMember: (idOrName: string, id: string) => directory.add(group(idOrName), id),
+    removeMember: (idOrName: string, id: string) => directory.remove(group(idOrName), id),
+    /** Lets a Worker write to a group that has none of the three names (a pinned one). */
+    allowWritesTo: (id: string) => void world.writable.add(id.toLowerCase()),
+
+    /** Ids of users, sorted. Throws unless there is exactly one group of that id or name. */
+    members: (idOrName: string) => membersOf(idOrName, true),
+    otherMembers: (idOrName: string) => membersOf(idOrName, false),
+    groupsNamed: (name: string) => groups().filter(({ displayName }) => displayName === name),
+    user: (id: string) => {
       const person = directory.people.get(id);
       return person && userOf(person);
     },
     users: () => [...directory.people.values()].map(userOf),
-    atRisk: (level) =>
-      [...directory.risks.values()]
-        .filter((risk) => risk.level === level && isAtRisk(risk))
-        .map((risk) => risk.id)
-        .sort(),
+    /** Who riskyUsers says is at risk at that level now and is in the directory, sorted. */
+    atRisk: (level: string) => {
+      const risks = [...directory.risks.values()].filter((risk) => risk.level === level && isAtRisk(risk));
+      return risks.map(({ id }) => id).sort();
+    },
   };
 }

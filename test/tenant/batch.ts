@@ -1,13 +1,9 @@
 /** POST /$batch: up to twenty requests in one, answered in any order (concepts/json-batching.md). */
-import { GraphRefusal } from './errors';
+import { malformed as refused } from './errors';
 import { type Answer, type Call, isRecord, ok, parseJson, readBody } from './exchange';
 import type { World } from './world';
 
 const MOST_PARTS = 20;
-// GMM: more than five of them in a batch are answered "Service Unavailable".
-const MOST_BULK_ADDS = 5;
-
-const refused = (message: string) => new GraphRefusal(400, 'BadRequest', message);
 
 export const isBatch = (call: Call) => call.method === 'POST' && call.path === '/$batch' && !call.login;
 
@@ -24,10 +20,7 @@ function groupIn(method: string, path: string): string[] {
   return id ? [id.toLowerCase()] : [];
 }
 
-export interface Part {
-  id: string;
-  call: Call;
-}
+type Part = { id: string; call: Call };
 
 /** Throws when the batch as a whole is not acceptable. */
 export function readParts(call: Call, world: World): Part[] {
@@ -36,8 +29,6 @@ export function readParts(call: Call, world: World): Part[] {
     throw refused(`Number of batch request steps must be between 1 and ${MOST_PARTS}.`);
   const parts = requests.map((request) => readPart(request, call, world));
   if (new Set(parts.map((part) => part.id)).size < parts.length) throw refused('Request Ids must be unique.');
-  const bulkAdds = parts.filter((part) => part.call.method === 'PATCH').length;
-  if (bulkAdds > MOST_BULK_ADDS) throw new GraphRefusal(503, 'ServiceUnavailable', 'Service Unavailable');
   return parts;
 }
 
@@ -50,48 +41,33 @@ function readPart(request: unknown, outer: Call, world: World): Part {
   if (typeof url !== 'string' || !url.startsWith('/')) throw refused(`Invalid url in request ${id}.`);
   // Documented, but no Worker here has use for dependsOn, so it is not served.
   if (Object.keys(more).length > 0) throw refused(`Invalid property in request ${id}: ${Object.keys(more)}.`);
-  const own = isRecord(headers) ? Object.entries(headers).map(([name, value]) => [name, String(value)]) : [];
+  const own = new Headers();
+  for (const [name, value] of Object.entries(isRecord(headers) ? headers : {})) own.set(name, String(value));
+  // The parts are authorized by the batch around them.
+  own.delete('authorization');
   const address = new URL(`https://${world.hosts.graph}/v1.0${url}`);
-  return {
-    id,
-    call: {
-      ...outer,
-      method,
-      path: address.pathname.slice('/v1.0'.length),
-      href: address.href,
-      // The parts are authorized by the batch around them.
-      headers: new Headers([...own.filter(([name]) => name?.toLowerCase() !== 'authorization').map(pair)]),
-      text: body === undefined ? '' : JSON.stringify(body),
-      part: true,
-      requestId: world.newId(),
-    },
-  };
+  const path = address.pathname.slice('/v1.0'.length);
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const requestId = world.newId();
+  return { id, call: { ...outer, method, path, href: address.href, headers: own, text, part: true, requestId } };
 }
 
-const pair = (entry: string[]): [string, string] => [entry[0] ?? '', entry[1] ?? ''];
+type AnswerPart = (part: Call) => Promise<Answer>;
 
-export async function answerBatch(
-  parts: readonly Part[],
-  world: World,
-  answerPart: (part: Call) => Promise<Answer>,
-): Promise<Answer> {
+export async function answerBatch(parts: readonly Part[], world: World, answerPart: AnswerPart): Promise<Answer> {
   const responses: object[] = [];
   for (const { id, call } of shuffled(parts, world.random)) {
     const answer = await answerPart(call);
-    const headers = {
-      ...(answer.body === undefined ? {} : { 'Content-Type': 'application/json' }),
-      'request-id': call.requestId,
-      ...answer.headers,
-    };
-    const body = answer.body === undefined ? {} : { body: answer.body };
-    responses.push({ id, status: answer.status, headers, ...body });
+    const { status, body } = answer;
+    const type = body === undefined ? {} : { 'Content-Type': 'application/json' };
+    const headers = { ...type, 'request-id': call.requestId, ...answer.headers };
+    // Without a body it is left out when this becomes JSON.
+    responses.push({ id, status, headers, body });
   }
   return ok({ responses: shuffled(responses, world.random) });
 }
 
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  return items
-    .map((item) => ({ item, order: random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ item }) => item);
+  const ordered = items.map((item) => ({ item, order: random() })).sort((a, b) => a.order - b.order);
+  return ordered.map(({ item }) => item);
 }

@@ -12,3 +12,14 @@ export function bothAs(client: string, tenant: Tenant, cloudflare: Cloudflare | 
     return (host === CLOUDFLARE_HOST ? lists : entra)(input, init);
   };
 }
+
+/** The settings of a Worker that belongs to the tenant, and of the account if there is one. */
+export const settingsFor = ({ ids }: Tenant, cloudflare?: Cloudflare): Record<string, string> => ({
+  AZURE_AD_TENANT_ID: ids.tenantId,
+  AZURE_AD_CLIENT_ID: ids.clientId,
+  AZURE_AD_CLIENT_SECRET: ids.clientSecret,
+  ...(cloudflare && {
+    CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId,
+    CLOUDFLARE_ZERO_TRUST_API_TOKEN: cloudflare.token,
+  }),
+});

@@ -9,31 +9,19 @@ export interface Clock {
   hold?<T>(work: Promise<T>): Promise<T>;
 }
 
-export interface FakeClock extends Clock {
-  /** Drives `work` to its end. Several may run side by side: time moves only when all of them wait. */
-  run<T>(work: () => Promise<T>): Promise<T>;
-  /** Lets that much time pass, waking every sleeper on the way. */
-  advance(milliseconds: number): Promise<void>;
-  /** How many sleepers there are. */
-  pending(): number;
-  hold<T>(work: Promise<T>): Promise<T>;
-}
+export type FakeClock = ReturnType<typeof fakeClock>;
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 const QUIET_TURNS = 3;
 const STUCK_AFTER_MS = 3_000;
 
-interface Sleeper {
-  due: number;
-  wake(): void;
-}
-
-export function fakeClock(startIso = '2026-05-04T03:00:00Z'): FakeClock {
+export function fakeClock(startIso = '2026-05-04T03:00:00Z') {
   let now = Date.parse(startIso);
   let moves = 0;
   let held = 0;
   let driving = false;
-  const sleepers: Sleeper[] = [];
+  /** In the order of their time. */
+  const sleepers: { due: number; wake(): void }[] = [];
   const running = new Set<(error: Error) => void>();
 
   function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
@@ -41,16 +29,16 @@ export function fakeClock(startIso = '2026-05-04T03:00:00Z'): FakeClock {
     moves++;
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
+      const wake = () => {
+        signal?.removeEventListener('abort', cancel);
+        resolve();
+      };
+      const sleeper = { due: now + Math.max(0, milliseconds), wake };
       const cancel = () => {
         sleepers.splice(sleepers.indexOf(sleeper), 1);
         moves++;
         resolve();
       };
-      const wake = () => {
-        signal?.removeEventListener('abort', cancel);
-        resolve();
-      };
-      const sleeper: Sleeper = { due: now + Math.max(0, milliseconds), wake };
       const later = sleepers.findIndex((other) => other.due > sleeper.due);
       sleepers.splice(later < 0 ? sleepers.length : later, 0, sleeper);
       signal?.addEventListener('abort', cancel, { once: true });
@@ -83,9 +71,7 @@ export function fakeClock(startIso = '2026-05-04T03:00:00Z'): FakeClock {
     while (moves === seen && running.size === works) {
       await turn();
       if (Date.now() - since < STUCK_AFTER_MS) continue;
-      const error = new Error(
-        `stuck: at ${new Date(now).toISOString()} nothing moves and no timer is pending`,
-      );
+      const error = new Error(`stuck: at ${new Date(now).toISOString()} nothing moves and no timer is pending`);
       for (const fail of running) fail(error);
       running.clear();
     }
@@ -100,6 +86,7 @@ export function fakeClock(startIso = '2026-05-04T03:00:00Z'): FakeClock {
     driving = false;
   }
 
+  /** Drives `work` to its end. Several may run side by side: time moves only when all of them wait. */
   function run<T>(work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       running.add(reject);
@@ -119,6 +106,7 @@ export function fakeClock(startIso = '2026-05-04T03:00:00Z'): FakeClock {
     }
   }
 
+  /** Lets that much time pass, waking every sleeper on the way. */
   const advance = (milliseconds: number) =>
     run(async () => {
       await sleep(milliseconds);

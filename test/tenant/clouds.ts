@@ -2,10 +2,7 @@
 
 export type Cloud = 'global' | 'usgov' | 'dod';
 
-export interface Hosts {
-  login: string;
-  graph: string;
-}
+export type Hosts = { login: string; graph: string };
 
 export const HOSTS: Record<Cloud, Hosts> = {
   global: { login: 'login.microsoftonline.com', graph: 'graph.microsoft.com' },

@@ -22,59 +22,33 @@ export interface Risk extends Person {
   updatedAt: number;
 }
 
-export interface Membership {
-  kind: MemberKind;
-  since: number;
-}
+export type Membership = { kind: MemberKind; since: number };
+
+type Properties = Omit<Group, 'members'>;
 
 export interface GroupEntry {
   id: string;
-  properties: Omit<Group, 'members'>;
+  properties: Properties;
   madeAt: number;
   members: Map<string, Membership>;
   /** Every change of `members`, oldest first; `was` is undefined for someone who was no member before. */
   changes: { at: number; id: string; was: Membership | undefined }[];
 }
 
-export interface Directory {
-  readonly people: Map<string, Person>;
-  readonly risks: Map<string, Risk>;
-  readonly groups: Map<string, GroupEntry>;
-  /** Devices and service principals. */
-  readonly others: Map<string, MemberKind>;
-  addPerson(id?: string, name?: string): Person;
-  removePerson(id: string): void;
-  setUpn(id: string, upn: string | null): void;
-  setRisk(id: string, change: Partial<Risk>): void;
-  addGroup(properties: Omit<Group, 'members'>): GroupEntry;
-  /** Throws when there is none, or several of that name. */
-  group(idOrName: string): GroupEntry;
-  add(group: GroupEntry, id: string): void;
-  remove(group: GroupEntry, id: string): void;
-  kindOf(id: string): MemberKind | undefined;
-  membersAt(group: GroupEntry, at: number): ReadonlyMap<string, Membership>;
-}
+export type Directory = ReturnType<typeof createDirectory>;
 
 /** What a new security group looks like to Graph (learn:group-post-groups, response). */
-const NEW_GROUP: Omit<Group, 'members'> = {
-  description: null,
-  groupTypes: [],
-  isAssignableToRole: null,
-  mail: null,
-  mailEnabled: false,
-  mailNickname: 'group',
-  membershipRule: null,
-  membershipRuleProcessingState: null,
-  onPremisesSyncEnabled: null,
-  securityEnabled: true,
-  uniqueName: null,
-  visibility: 'Private',
+const NEW_GROUP: Properties = {
+  ...{ description: null, groupTypes: [], isAssignableToRole: null, mail: null, mailEnabled: false, uniqueName: null },
+  ...{ mailNickname: 'group', membershipRule: null, membershipRuleProcessingState: null, onPremisesSyncEnabled: null },
+  ...{ securityEnabled: true, visibility: 'Private' },
 };
 
-export function createDirectory(clock: Clock, newId: () => string): Directory {
+export function createDirectory(clock: Clock, newId: () => string) {
   const people = new Map<string, Person>();
   const risks = new Map<string, Risk>();
   const groups = new Map<string, GroupEntry>();
+  /** Devices and service principals. */
   const others = new Map<string, MemberKind>();
   let count = 0;
 
@@ -103,21 +77,17 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
     risks.set(id, { ...unknown, ...known, updatedAt: clock.now(), ...change });
   }
 
-  function addGroup(properties: Omit<Group, 'members'>): GroupEntry {
+  function addGroup(properties: Properties): GroupEntry {
     const id = (properties.id ?? newId()).toLowerCase();
     const madeAt = properties.createdDateTime ? Date.parse(properties.createdDateTime) : clock.now();
     const createdDateTime = `${new Date(madeAt).toISOString().slice(0, 19)}Z`;
-    const group: GroupEntry = {
-      id,
-      properties: { ...NEW_GROUP, renewedDateTime: createdDateTime, ...properties, id, createdDateTime },
-      madeAt,
-      members: new Map(),
-      changes: [],
-    };
+    const all = { ...NEW_GROUP, renewedDateTime: createdDateTime, ...properties, id, createdDateTime };
+    const group: GroupEntry = { id, properties: all, madeAt, members: new Map(), changes: [] };
     groups.set(id, group);
     return group;
   }
 
+  /** Throws when there is none, or several of that name. */
   function group(idOrName: string): GroupEntry {
     const byId = groups.get(idOrName.toLowerCase());
     if (byId) return byId;
@@ -146,10 +116,9 @@ export function createDirectory(clock: Clock, newId: () => string): Directory {
   const remove = (entry: GroupEntry, id: string): void => change(entry, id, undefined);
 
   function membersAt(entry: GroupEntry, at: number): ReadonlyMap<string, Membership> {
-    let index = entry.changes.length;
-    if ((entry.changes[index - 1]?.at ?? at) <= at) return entry.members;
+    if ((entry.changes.at(-1)?.at ?? at) <= at) return entry.members;
     const then = new Map(entry.members);
-    while (--index >= 0) {
+    for (let index = entry.changes.length - 1; index >= 0; index--) {
       const last = entry.changes[index];
       if (!last || last.at <= at) break;
       if (last.was) then.set(last.id, last.was);

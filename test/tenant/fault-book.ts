@@ -1,40 +1,78 @@
-/** Which fault befalls which request: scripted rules, chance, and the memory of every Retry-After that was given. */
-import { CHAOS, type ChaosKind } from './chaos';
+/** Which fault befalls which request: scripted rules, chance, and the cache of every Retry-After that was given. */
 import type { Answer, Call } from './exchange';
-import type { Fault, FaultRule, FaultTarget } from './faults';
+import * as faults from './faults';
 import type { Service } from './world';
 
-export interface FaultBook {
-  add(rule: FaultRule): { remove(): void; hits(): number };
-  chaos(probability: number, kinds?: readonly ChaosKind[], on?: FaultRule['on']): void;
-  /** The refusal once more, for a request that comes before the Retry-After of its last answer is over. */
-  early(call: Call): Answer | undefined;
-  pick(call: Call): Fault | undefined;
-  remember(call: Call, answer: Answer): void;
-}
+/** Of faults by chance: every documented way to fail, each only where it can happen. */
+type Kind = { fits(call: Call): boolean; make(random: () => number, call: Call): faults.Fault };
+
+const any = () => true;
+const graph = (call: Call) => !call.login;
+const write = (call: Call) => call.method !== 'GET' && !call.login;
+const whole = (call: Call) => !call.part;
+const wholeRead = (call: Call) => !call.part && call.method === 'GET';
+
+/** The write may have happened although the answer says nothing of it. */
+const maybe = (random: () => number, call: Call) => ({ applied: write(call) && random() < 0.5 });
+
+const plain = (code: number, fits: Kind['fits'], headers: Record<string, string> = {}): Kind => ({
+  fits,
+  make: (random, call) => faults.status(code, { headers, ...(code >= 500 ? maybe(random, call) : {}) }),
+});
+
+// concepts/throttling.md, concepts/errors.md; facts 3.4, 5.2, 5.3
+const KINDS = {
+  throttled: {
+    fits: any,
+    // throttling-limits: "don't return a Retry-After header" for Identity Protection
+    make: (random, call) =>
+      call.path.startsWith('/identityProtection')
+        ? faults.throttled()
+        : faults.throttled(['1', '2.128', '5'][Math.floor(random() * 3)] ?? '1'),
+  },
+  throttledBare: { fits: any, make: () => faults.throttled() },
+  unauthorized: plain(401, graph),
+  notFound: plain(404, (call) => graph(call) && call.path.startsWith('/groups/')),
+  ...{ timeout: plain(408, any), concurrency: plain(409, write), internal: plain(500, any), gateway: plain(502, any) },
+  ...{ unavailable: plain(503, any, { 'Retry-After': '2' }), unavailableBare: plain(503, any) },
+  gatewayTimeout: plain(504, any),
+  broken: { fits: whole, make: (random, call) => faults.broken(maybe(random, call)) },
+  hang: { fits: whole, make: (random, call) => faults.hang(maybe(random, call)) },
+  endless: { fits: wholeRead, make: faults.endlessBody },
+  html: { fits: wholeRead, make: faults.html },
+  cut: { fits: wholeRead, make: faults.cutBody },
+} satisfies Record<string, Kind>;
+
+export type ChaosKind = keyof typeof KINDS;
+const CHAOS: Record<ChaosKind, Kind> = KINDS;
+
+const isKind = (name: string): name is ChaosKind => name in KINDS;
+export const CHAOS_KINDS: readonly ChaosKind[] = Object.keys(KINDS).filter(isKind);
 
 // Timers and clocks of two processes differ a little; no Worker that waits as told comes earlier than this.
 const TOLERANCE_MS = 2;
+// concepts/throttling.md: "Avoid immediate retries, because all requests accrue against your usage limits."
+const AT_ONCE_MS = 100;
 
-export function createFaultBook(world: Service): FaultBook {
-  const rules = new Set<{ rule: FaultRule; seen: number; hits: number }>();
+export function createFaultBook(world: Service, allKinds: readonly ChaosKind[]) {
+  const rules = new Set<{ rule: faults.FaultRule; seen: number; hits: number }>();
+  const throttledAt = new Map<string, number>();
   const windows = new Map<string, { until: number; milliseconds: number; answer: Answer }>();
   let probability = 0;
-  let kinds: readonly ChaosKind[] = [];
-  let struck: FaultRule['on'] = () => true;
+  let kinds = allKinds;
+  let struck: faults.FaultRule['on'] = () => true;
 
-  function add(rule: FaultRule) {
+  function add(rule: faults.FaultRule) {
     const entry = { rule, seen: 0, hits: 0 };
     rules.add(entry);
     return { remove: () => void rules.delete(entry), hits: () => entry.hits };
   }
 
-  function pick(call: Call): Fault | undefined {
+  function pick(call: Call): faults.Fault | undefined {
     const target = targetOf(call);
     for (const entry of rules) {
       const { on, give, times = Number.POSITIVE_INFINITY, after = 0 } = entry.rule;
-      if (entry.hits >= times || (call.part && !give.inBatch)) continue;
-      if (!fits(on, target)) continue;
+      if (entry.hits >= times || (call.part && !give.inBatch) || !fits(on, target)) continue;
       if (entry.seen++ < after) continue;
       entry.hits++;
       return give;
@@ -42,7 +80,7 @@ export function createFaultBook(world: Service): FaultBook {
     return fits(struck, target) ? byChance(call) : undefined;
   }
 
-  function byChance(call: Call): Fault | undefined {
+  function byChance(call: Call): faults.Fault | undefined {
     if (probability === 0 || world.random() >= probability) return undefined;
     const possible = kinds.filter((kind) => CHAOS[kind].fits(call));
     const kind = possible[Math.floor(world.random() * possible.length)];
@@ -50,16 +88,21 @@ export function createFaultBook(world: Service): FaultBook {
     return fault && (fault.inBatch || !call.part) ? fault : undefined;
   }
 
+  /** The refusal once more, for a request that comes before the Retry-After of its last answer is over. */
   function early(call: Call): Answer | undefined {
     const window = windows.get(keyOf(call));
+    if (!window && world.clock.now() - (throttledAt.get(keyOf(call)) ?? 0) < AT_ONCE_MS)
+      world.violations.push(`asked again at once when throttled: ${call.method} ${call.path}`);
     if (!window || world.clock.now() >= window.until - TOLERANCE_MS) return undefined;
-    world.violation(`came back before Retry-After was over: ${call.method} ${call.path}`);
+    world.violations.push(`came back before Retry-After was over: ${call.method} ${call.path}`);
     window.until = world.clock.now() + window.milliseconds;
     return window.answer;
   }
 
   function remember(call: Call, answer: Answer): void {
     windows.delete(keyOf(call));
+    throttledAt.delete(keyOf(call));
+    if (answer.status === 429) throttledAt.set(keyOf(call), world.clock.now());
     const value = Object.entries(answer.headers).find(([name]) => name.toLowerCase() === 'retry-after')?.[1];
     if (value === undefined) return;
     const now = world.clock.now();
@@ -69,38 +112,24 @@ export function createFaultBook(world: Service): FaultBook {
     windows.set(keyOf(call), { until: now + milliseconds, milliseconds, answer });
   }
 
-  return {
-    ...{ add, early, pick, remember },
-    chaos: (chance, some = Object.keys(CHAOS).filter(isKind), on = () => true) => {
-      probability = chance;
-      kinds = some;
-      struck = on;
-    },
-  };
+  function chaos(chance: number, some = allKinds, on: faults.FaultRule['on'] = () => true): void {
+    [probability, kinds, struck] = [chance, some, on];
+  }
+
+  return { add, chaos, early, pick, remember };
 }
 
-const isKind = (name: string): name is ChaosKind => name in CHAOS;
-
-function targetOf(call: Call): FaultTarget {
-  const query = new URL(call.href).search.replaceAll('+', ' ');
-  const { method, path, client, part, text } = call;
-  return { method, path, client, part, body: text, query: decode(query) };
-}
-
-function decode(text: string): string {
+function targetOf({ method, path, client, part, text: body, href }: Call): faults.FaultTarget {
+  const query = new URL(href).search.replaceAll('+', ' ');
   try {
-    return decodeURIComponent(text);
+    return { method, path, client, part, body, query: decodeURIComponent(query) };
   } catch {
-    return text;
+    return { method, path, client, part, body, query };
   }
 }
 
-const fits = (on: FaultRule['on'], target: FaultTarget) =>
-  typeof on === 'function' ? on(target) : matches(on, target);
-
-/** A pattern with the g or y flag remembers where it stopped; here every test starts anew. */
-function matches(pattern: RegExp, { method, path, query }: FaultTarget): boolean {
-  return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, '')).test(`${method} ${path}${query}`);
+function fits(on: faults.FaultRule['on'], target: faults.FaultTarget): boolean {
+  return typeof on === 'function' ? on(target) : on.test(`${target.method} ${target.path}${target.query}`);
 }
 
 /** The same request again: its client, method, address and body. Another client knows nothing of it. */

@@ -1,19 +1,14 @@
-/** Takes every request: notes it, watches what no Worker may do, lets faults befall it, and has it answered. */
+/** Takes every request to a stand-in: notes it, watches what no Worker may do, lets faults befall it, has it answered. */
 import { connectionLost } from './errors';
 import { type Answer, type Call, parseJson } from './exchange';
-import type { FaultBook } from './fault-book';
-import type { Flights } from './flights';
-import { unlessAborted } from './wire';
+import { type ChaosKind, createFaultBook } from './fault-book';
+import type { FaultRule } from './faults';
 import type { Service } from './world';
 
-export interface RecordedRequest {
-  client: string;
+export interface RecordedRequest extends Pick<Call, 'client' | 'method' | 'path'> {
   at: number;
   /** Unset while the request is under way. */
   endedAt?: number;
-  method: string;
-  /** Without host, version and query; `/token` for the token endpoint. */
-  path: string;
   url: string;
   /** 0 as long as there is no answer. */
   status: number;
@@ -25,31 +20,38 @@ export interface RecordedRequest {
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 export type Hook = (request: RecordedRequest) => void;
 
-export interface FrontDoor {
+/** What tests see of either stand-in and do with it. */
+export interface StandIn extends Pick<Service, 'maxInFlight'> {
+  /** What one of several Workers is given instead of the world's `fetch`; the rules about one client hold for each. */
   client(name: string): Fetch;
-  /** One request or one part of a batch: a fault if there is any for it, or the truth. */
-  answer(call: Call, signal: AbortSignal | undefined, truth: () => Promise<Answer>): Promise<Answer>;
-  readonly requests: RecordedRequest[];
-  addHook(when: 'before' | 'after', hook: Hook): void;
+  readonly requests: readonly RecordedRequest[];
+  /** What no Worker may ever do; a test that leaves any here has failed. */
+  readonly violations: readonly string[];
+  /** Empties `requests` and `maxInFlight`. */
+  forgetRequests(): void;
+  fault(rule: FaultRule): { remove(): void; hits(): number };
+  /** Faults by chance for this share of all requests, or of those that `on` tells; 0 ends it. All kinds that it has, unless some are named. */
+  chaos(probability: number, kinds?: readonly ChaosKind[], on?: FaultRule['on']): void;
+  before(hook: Hook): void;
+  after(hook: Hook): void;
 }
 
-/** In what Graph and Cloudflare differ before and after a route has its say. */
-export interface Dialect {
-  hosts: readonly string[];
-  toCall(request: Request, client: string): Promise<Call>;
-  toResponse(call: Call, answer: Answer): Response;
-  /** The answer of `work`; a refusal becomes the answer that the service would give. */
-  settled(call: Call, work: () => Promise<Answer>): Promise<Answer>;
-}
-
+/** In what Graph and Cloudflare differ. */
 interface Needs {
   world: Service;
-  dialect: Dialect;
-  faults: FaultBook;
+  hosts: readonly string[];
   flights: Flights;
-  latency(): number;
-  identityProtectionMs: number;
-  groupsWritten(call: Call): string[];
+  /** What one request takes. */
+  latencyMs: number | (() => number) | undefined;
+  chaosKinds: readonly ChaosKind[];
+  identityProtectionMs?: number;
+  groupsWritten?(call: Call): string[];
+  /** Where a request has arrived. */
+  place(url: URL): Pick<Call, 'path' | 'login' | 'requestId'>;
+  contentType: string;
+  headers(call: Call): Record<string, string>;
+  /** The answer of `work`; a refusal becomes the answer that the service would give. */
+  settled(call: Call, work: () => Promise<Answer>): Promise<Answer>;
   /** Answers what goes to the service, faults included. */
   handle(call: Call, signal: AbortSignal | undefined, record: RecordedRequest): Promise<Answer>;
 }
@@ -57,11 +59,13 @@ interface Needs {
 // Timers and clocks of two processes differ a little.
 const TOLERANCE_MS = 2;
 const REDIRECTS = [301, 302, 303, 307, 308];
+const BODY_OF_NONE = [101, 204, 205, 304];
 
-export function createFrontDoor(needs: Needs): FrontDoor {
-  const { world, dialect, faults, flights } = needs;
+export function createFrontDoor(needs: Needs) {
+  const { world, flights, latencyMs = 0, identityProtectionMs = 0 } = needs;
+  const faults = createFaultBook(world, needs.chaosKinds);
   const requests: RecordedRequest[] = [];
-  const hooks: { when: 'before' | 'after'; hook: Hook }[] = [];
+  const hooks: Record<'before' | 'after', Hook[]> = { before: [], after: [] };
   const lastRiskCall = new Map<string, number>();
 
   async function serve(client: string, input: string | URL | Request, init?: RequestInit): Promise<Response> {
@@ -72,13 +76,17 @@ export function createFrontDoor(needs: Needs): FrontDoor {
     const flight = flights.start(client);
     signal?.addEventListener('abort', flight.end);
     try {
-      const call = await dialect.toCall(request, client);
+      const place = { ...needs.place(new URL(request.url)), part: false, tooSoon: false, deaf: false };
+      // workerd warns of a form that is read as text.
+      const text = new TextDecoder().decode(await request.arrayBuffer());
+      const { method, url: href, headers } = request;
+      const call: Call = { ...place, client, method, href, headers, text };
       record.body = parseJson(call.text) ?? call.text;
       record.path = call.path;
       runHooks('before', record);
-      flight.writes(needs.groupsWritten(call));
+      flight.writes(needs.groupsWritten?.(call) ?? []);
       watchPace(call);
-      const half = needs.latency() / 2;
+      const half = (typeof latencyMs === 'number' ? latencyMs : latencyMs()) / 2;
       await pause(half, signal);
       const answer = await unlessAborted(needs.handle(call, signal, record), signal, () => call.deaf);
       await pause(half, signal);
@@ -87,11 +95,10 @@ export function createFrontDoor(needs: Needs): FrontDoor {
       // Whoever lets redirects be followed sends the token wherever they lead.
       if (REDIRECTS.includes(answer.status) && request.redirect === 'follow' && location)
         return await serve(client, new URL(location, request.url), init);
-      return dialect.toResponse(call, answer);
+      return respond(answer, needs.contentType, needs.headers(call));
     } finally {
       record.endedAt = world.clock.now();
       flight.end();
-      signal?.removeEventListener('abort', flight.end);
       runHooks('after', record);
     }
   }
@@ -101,19 +108,19 @@ export function createFrontDoor(needs: Needs): FrontDoor {
     const path = pathname.replace(/^\/v1\.0(?=\/)/, '');
     const record: RecordedRequest = { client, at: world.clock.now(), method, path, url, status: 0, body: '' };
     requests.push(record);
-    if (protocol === 'https:' && dialect.hosts.includes(host)) return record;
+    if (protocol === 'https:' && needs.hosts.includes(host)) return record;
     record.endedAt = record.at;
-    world.violation(`a request to another host: ${method} ${url}`);
+    world.violations.push(`a request to another host: ${method} ${url}`);
     throw connectionLost();
   }
 
   function runHooks(when: 'before' | 'after', record: RecordedRequest): void {
-    for (const { hook } of hooks.filter((entry) => entry.when === when)) {
+    for (const hook of hooks[when]) {
       try {
         hook(record);
       } catch (error) {
         // Thrown on, it would look to the Worker like a broken connection.
-        world.violation(`${when} ${record.method} ${record.path}: ${error}`);
+        world.violations.push(`${when} ${record.method} ${record.path}: ${error}`);
       }
     }
   }
@@ -126,7 +133,7 @@ export function createFrontDoor(needs: Needs): FrontDoor {
   /** I8: a Worker leaves a second between two of its own, whatever others do. */
   function watchPace(call: Call): void {
     if (isRiskCall(call) && tooSoon(`client ${call.client}`))
-      world.violation(`${call.client} called Identity Protection twice within a second`);
+      world.violations.push(`${call.client} called Identity Protection twice within a second`);
   }
 
   /** throttling-limits: one request a second for all of Identity Protection, and refused ones accrue, too. */
@@ -134,33 +141,79 @@ export function createFrontDoor(needs: Needs): FrontDoor {
     const now = world.clock.now();
     const last = lastRiskCall.get(who) ?? Number.NEGATIVE_INFINITY;
     lastRiskCall.set(who, now);
-    return now - last < needs.identityProtectionMs - TOLERANCE_MS;
+    return now - last < identityProtectionMs - TOLERANCE_MS;
   }
 
-  async function answer(
-    call: Call,
-    signal: AbortSignal | undefined,
-    truth: () => Promise<Answer>,
-  ): Promise<Answer> {
+  /** One request or one part of a batch: a fault if there is any for it, or the truth. */
+  async function answer(call: Call, signal: AbortSignal | undefined, truth: () => Promise<Answer>): Promise<Answer> {
     if (call.part) watchPace(call);
     if (isRiskCall(call)) call.tooSoon = tooSoon('everyone');
     const early = faults.early(call);
     if (early) return early;
     const fault = faults.pick(call);
     call.deaf = fault?.deaf ?? false;
-    const process = () => dialect.settled(call, truth);
-    const given = fault
-      ? await dialect.settled(call, () => fault.give({ world, call, signal, process }))
-      : await process();
+    const process = () => needs.settled(call, truth);
+    const given = await (fault ? needs.settled(call, () => fault.give({ world, call, signal, process })) : process());
     faults.remember(call, given);
     return given;
   }
 
-  return {
+  const controls: Omit<StandIn, 'maxInFlight'> = {
     client: (name) => (input, init) => serve(name, input, init),
-    ...{ answer, requests },
-    addHook: (when, hook) => void hooks.push({ when, hook }),
+    ...{ requests, violations: world.violations, fault: faults.add, chaos: faults.chaos },
+    before: (hook) => void hooks.before.push(hook),
+    after: (hook) => void hooks.after.push(hook),
+    forgetRequests: () => {
+      requests.length = 0;
+      world.maxInFlight = 0;
+    },
   };
+  return { answer, controls };
 }
 
 const isRiskCall = (call: Call) => !call.login && call.path.startsWith('/identityProtection/');
+
+function respond(answer: Answer, type: string, headers: Record<string, string>): Response {
+  const json = answer.body === undefined ? null : JSON.stringify(answer.body);
+  const body = BODY_OF_NONE.includes(answer.status) ? null : (answer.raw ?? json);
+  const typed = json === null ? headers : { ...headers, 'content-type': type };
+  return new Response(body, { status: answer.status, headers: { ...typed, ...answer.headers } });
+}
+
+/** `work`, or the end that aborting its signal brings, whichever comes first. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, deaf: () => boolean): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => deaf() || reject(signal.reason));
+  });
+  return Promise.race([work, aborted]);
+}
+
+/** Which requests are under way: at most six of a client, and one writer to a group. */
+export type Flights = ReturnType<typeof createFlights>;
+
+// Cloudflare docs, workers/platform/limits: six connections may wait for response headers at once.
+const MOST_IN_FLIGHT = 6;
+
+export function createFlights(world: Service) {
+  const flying = new Set<{ client: string; groups: readonly string[] }>();
+
+  return {
+    start: (client: string) => {
+      const flight = { client, groups: [] as readonly string[] };
+      flying.add(flight);
+      const own = [...flying].filter((other) => other.client === client);
+      world.maxInFlight = Math.max(world.maxInFlight, own.length);
+      if (own.length > MOST_IN_FLIGHT) world.violations.push(`${own.length} requests of ${client} in flight`);
+      return {
+        /** The groups that the request changes. */
+        writes: (groups: readonly string[]) => {
+          const others = [...flying].filter((other) => other !== flight && other.client === client);
+          const shared = groups.find((group) => others.some((other) => other.groups.includes(group)));
+          if (shared) world.violations.push(`two writers to group ${shared} at once`);
+          flight.groups = groups;
+        },
+        end: () => void flying.delete(flight),
+      };
+    },
+  };
+}

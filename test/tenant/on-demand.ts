@@ -1,6 +1,6 @@
 /** What one call of provisionOnDemand must look like, what comes of it, and how that is told. */
 import type { SynchronizationRule } from '@microsoft/microsoft-graph-types';
-import { GraphRefusal } from './errors';
+import { GraphRefusal, malformed as refused } from './errors';
 import { isRecord } from './exchange';
 import { isGuid } from './guids';
 import type { World } from './world';
@@ -14,45 +14,27 @@ const MOST_MEMBERS = 5;
 // one is inferred, and short here, so that a test sees both sides of it.
 const KNOWN_AFTER_MS = 5_000;
 
-interface Subject {
-  groupId: string;
-  members: string[];
-}
-
-const refused = (message: string) => new GraphRefusal(400, 'BadRequest', message);
+type Body = Record<string, unknown>;
+type Subject = { groupId: string; members: string[] };
 
 /** Exactly the documented shape (example 3), and nothing besides. The refusals are inferred but for that of the rule. */
-export function readOnDemand(
-  body: Record<string, unknown>,
-  jobId: string,
-  rules: readonly SynchronizationRule[],
-): Subject {
-  const { ruleId, subjects } = fields(only(fields(body, ['parameters'])['parameters']), [
-    'ruleId',
-    'subjects',
-  ]);
+export function readOnDemand(body: Body, jobId: string, rules: readonly SynchronizationRule[]): Subject {
+  const { ruleId, subjects } = fields(only(fields(body, ['parameters'])['parameters']), ['ruleId', 'subjects']);
   const rule = rules.find(({ id }) => id === ruleId);
   // (observed) microsoft-graph-docs-contrib#4247
-  if (!rule)
-    throw new GraphRefusal(
-      400,
-      'RequestParameterInvalid',
-      `The request identified this synchronization job: ${jobId}.  The request also identified this synchronization rule: ${String(ruleId)}.  However, the job does not include the rule.`,
-    );
+  const unknown = `The request identified this synchronization job: ${jobId}. However, the job does not include the rule.`;
+  if (!rule) throw new GraphRefusal(400, 'RequestParameterInvalid', unknown);
   const subject = fields(only(subjects), ['objectId', 'objectTypeName', 'links']);
   const { members } = fields(subject['links'], ['members']);
   if (!Array.isArray(members) || members.length === 0 || members.length > MOST_MEMBERS)
     throw refused(`Between 1 and ${MOST_MEMBERS} members can be provisioned with a group.`);
-  const mapped = rule.objectMappings?.some(
-    ({ enabled, sourceObjectName }) => enabled && sourceObjectName === 'Group',
-  );
+  const mapped = rule.objectMappings?.some(({ enabled, sourceObjectName }) => enabled && sourceObjectName === 'Group');
   if (!mapped) throw refused('The synchronization rule has no mapping for Group.');
-  return { groupId: objectId(subject, 'Group'), members: members.map((member) => memberId(member)) };
+  const memberId = (member: unknown) => objectId(fields(member, ['objectId', 'objectTypeName']), 'User');
+  return { groupId: objectId(subject, 'Group'), members: members.map(memberId) };
 }
 
-const memberId = (member: unknown) => objectId(fields(member, ['objectId', 'objectTypeName']), 'User');
-
-function objectId(object: Record<string, unknown>, type: string): string {
+function objectId(object: Body, type: string): string {
   const id = String(object['objectId']);
   if (object['objectTypeName'] !== type || !isGuid(id)) throw refused(`Not the id of a ${type}: ${id}.`);
   return id.toLowerCase();
@@ -60,67 +42,37 @@ function objectId(object: Record<string, unknown>, type: string): string {
 
 /** provision-on-demand.md; azure-docs#114961: one group to a call. */
 function only(list: unknown): unknown {
-  if (!Array.isArray(list) || list.length !== 1)
-    throw refused('Exactly one object can be provisioned on demand.');
+  if (!Array.isArray(list) || list.length !== 1) throw refused('Exactly one object can be provisioned on demand.');
   return list[0];
 }
 
-function fields(value: unknown, names: readonly string[]): Record<string, unknown> {
-  const fit =
-    isRecord(value) && Object.keys(value).length === names.length && names.every((name) => name in value);
+function fields(value: unknown, names: readonly string[]): Body {
+  const fit = isRecord(value) && Object.keys(value).length === names.length && names.every((name) => name in value);
   if (!fit) throw refused(`Expected an object with exactly these properties: ${names.join(', ')}.`);
   return value;
 }
 
-interface Target {
-  unassigned: ReadonlySet<string>;
-  target: ReadonlyMap<string, ReadonlySet<string>>;
-}
+type Target = { unassigned: ReadonlySet<string>; target: ReadonlyMap<string, ReadonlySet<string>> };
 
-/** What the service sees when the call begins. `key` and `value` are JSON as text (example 1). */
+/** What the service sees when the call begins. `key` and `value` are JSON as text (example 1); of `value` only the gist. */
 export function onDemandResult(world: World, { unassigned, target }: Target, { groupId, members }: Subject) {
   const group = world.directory.groups.get(groupId);
   const now = world.clock.now();
-  const inScope = members.filter((id) => {
-    const since = group?.members.get(id)?.since ?? now;
-    return !unassigned.has(groupId) && now - since >= KNOWN_AFTER_MS;
-  });
+  const known = (id: string) => now - (group?.members.get(id)?.since ?? now) >= KNOWN_AFTER_MS;
+  const inScope = members.filter((id) => !unassigned.has(groupId) && known(id));
   const exported = inScope.filter((id) => !target.get(groupId)?.has(id));
   // RedundantExport: documented, example 1. NotEffectivelyEntitled: the documented reason for objects out of scope
   // (how-provisioning-works.md); that it is told for the call as a whole when it holds for one member is inferred.
   const skipped =
-    inScope.length < members.length
-      ? 'NotEffectivelyEntitled'
-      : exported.length === 0
-        ? 'RedundantExport'
-        : undefined;
-  const details = skipped ? { errorCode: skipped, errorMessage: MESSAGES[skipped] } : {};
+    inScope.length < members.length ? 'NotEffectivelyEntitled' : exported.length === 0 ? 'RedundantExport' : undefined;
   const result = skipped ? 'Skipped' : 'Success';
-  const step = skipped
-    ? {
-        name: 'EntrySynchronizationSkip',
-        type: 'Export',
-        status: 'Skipped',
-        details: { SkipReason: skipped },
-      }
-    : { name: 'EntryExportUpdate', type: 'Export', status: 'Success', details: {} };
-  const value = {
-    action: skipped ? 'Other' : 'Update',
-    provisioningSteps: [{ ...step, timestamp: new Date(now).toISOString() }],
-    sourceIdentity: { id: groupId, type: 'Group' },
-    statusInfo: { status: result },
-  };
-  return {
-    ...{ result, exported, errorCode: skipped },
-    body: {
-      '@odata.context':
-        'https://syncfabric.windowsazure.com/api/$metadata#microsoft.synchronization.stringKeyStringValuePair',
-      key: JSON.stringify({ result, details }),
-      value: JSON.stringify(value),
-    },
-  };
+  const key = { result, details: skipped ? { errorCode: skipped, errorMessage: MESSAGES[skipped] } : {} };
+  const value = { action: skipped ? 'Other' : 'Update', statusInfo: { status: result } };
+  const body = { '@odata.context': CONTEXT, key: JSON.stringify(key), value: JSON.stringify(value) };
+  return { exported, body, outcome: skipped ?? result };
 }
 
+const CONTEXT = 'https://syncfabric.windowsazure.com/api/$metadata#microsoft.synchronization.stringKeyStringValuePair';
 const MESSAGES = {
   RedundantExport: 'The state of the user in both the source and target systems already match.',
   NotEffectivelyEntitled: 'This object does not have required entitlement for provisioning.',

@@ -1,12 +1,7 @@
 /** Pages of a list behind opaque next links, each good only exactly as it was given out (concepts/paging.md). */
-import { GraphRefusal } from './errors';
-import type { Call } from './exchange';
-
-export interface Pages {
-  /** What is left to list: what the token in the link stands for, or everything. */
-  rest(call: Call, everything: () => readonly string[]): Rest;
-  cut(call: Call, rest: Rest, size: number, emptyPages: boolean): Page;
-}
+import { malformed } from './errors';
+import { type Answer, type Call, ok, pick, readQuery, readSelect, readTop } from './exchange';
+import type { World } from './world';
 
 interface Rest {
   /** Everything there was when the first page was asked for. */
@@ -16,33 +11,32 @@ interface Rest {
   afterEmpty: boolean;
 }
 
-interface Page {
-  ids: readonly string[];
-  link: { '@odata.nextLink'?: string };
+/** What a list can be asked for. */
+export interface Listing {
+  name: 'groups' | 'members' | 'riskyUsers';
+  options: readonly string[];
+  properties: readonly string[];
+  type: string;
+  usualPage: number;
+  maximumPage: number;
 }
 
 // Long runs at scale would otherwise keep every list that was ever read.
 const MOST_TOKENS = 2_000;
 
-export function createPages(newId: () => string): Pages {
+export type Pages = ReturnType<typeof createPages>;
+
+export function createPages(newId: () => string) {
   const tokens = new Map<string, { href: string; rest: Rest }>();
 
+  /** What is left to list: what the token in the link stands for, or everything. */
   function rest(call: Call, everything: () => readonly string[]): Rest {
     const token = new URL(call.href).searchParams.get('$skiptoken');
     if (token === null) return { ids: everything(), from: 0, afterEmpty: false };
     const known = tokens.get(token);
     if (known?.href === call.href) return known.rest;
     // concepts/paging.md: "Do not try to extract the `$skiptoken`"; the refusal and its text are inferred.
-    throw new GraphRefusal(400, 'BadRequest', 'The next link is not the one that was returned.');
-  }
-
-  function cut(call: Call, { ids, from, afterEmpty }: Rest, size: number, emptyPages: boolean): Page {
-    const empty = emptyPages && !afterEmpty;
-    const here = empty ? [] : ids.slice(from, from + size);
-    const left = { ids, from: from + here.length, afterEmpty: empty };
-    // After the last page with something on it comes one more empty one.
-    const more = left.from < ids.length || (emptyPages && here.length > 0);
-    return { ids: here, link: more ? { '@odata.nextLink': link(call, left) } : {} };
+    throw malformed('The next link is not the one that was returned.');
   }
 
   function link(call: Call, left: Rest): string {
@@ -57,5 +51,34 @@ export function createPages(newId: () => string): Pages {
     return href;
   }
 
-  return { rest, cut };
+  return {
+    cut(call: Call, everything: () => readonly string[], size: number, emptyPages: boolean) {
+      const { ids, from, afterEmpty } = rest(call, everything);
+      const empty = emptyPages && !afterEmpty;
+      const here = empty ? [] : ids.slice(from, from + size);
+      const left = { ids, from: from + here.length, afterEmpty: empty };
+      // After the last page with something on it comes one more empty one.
+      const more = left.from < ids.length || (emptyPages && here.length > 0);
+      return { ids: here, link: more ? { '@odata.nextLink': link(call, left) } : {} };
+    },
+  };
+}
+
+export const context = (world: World, of: string) => ({
+  '@odata.context': `https://${world.hosts.graph}/v1.0/$metadata#${of}`,
+});
+
+/** Reads what the call asks of the list, and gives what answers it: `show` tells what an id looks like by then, if it is still there. */
+export function readListing(call: Call, world: World, listing: Listing) {
+  const query = readQuery(call, listing.options);
+  const select = readSelect(query, listing.properties, listing.type);
+  const { emptyPages = false, [listing.name]: largest = listing.maximumPage } = world.pageSizes;
+  const size = Math.min(readTop(query, listing.usualPage, listing.maximumPage), largest);
+
+  function answer(of: string, everything: () => readonly string[], show: (id: string) => object | undefined): Answer {
+    const { ids, link } = world.pages.cut(call, everything, size, emptyPages);
+    const shown = ids.map(show).filter((entry) => entry !== undefined);
+    return ok({ ...context(world, of), ...link, value: shown.map((entry) => pick(entry, select)) });
+  }
+  return { filter: query.get('$filter'), select, answer };
 }

@@ -1,118 +1,71 @@
 /** A caller for the tests of the tenant itself: signs in and sends one request after the other as it is told. */
-import { type FakeClock, fakeClock } from './clock';
-import { isRecord } from './exchange';
-import { createTenant, type Tenant, type TenantOptions } from './tenant';
+import { fakeClock } from './clock';
+import { isRecord, parseJson } from './exchange';
+import { GROUP_NAMES } from './names';
+import { createTenant, type TenantOptions } from './tenant';
 
-export interface Reply {
-  status: number;
-  headers: Headers;
-  body: unknown;
-  /** Of a Graph error. */
-  code: string;
-  message: string;
-  /** Of a list. */
-  value: Record<string, unknown>[];
-  next: string | undefined;
-  /** Of a batch. */
-  parts: { id: string; status: number; headers: Record<string, unknown>; body?: unknown }[];
-}
+/** The id of no object. */
+export const NOBODY = '5f0c0000-0000-4000-a000-000000000000';
 
-export interface SendOptions {
-  headers?: Record<string, string>;
-  body?: string;
-  redirect?: 'manual';
-}
+/** What creates a group. */
+const SECURITY = { mailEnabled: false, securityEnabled: true };
+export const NEW_GROUP = { displayName: GROUP_NAMES.low, mailNickname: 'low', ...SECURITY };
 
-export interface Probe {
-  clock: FakeClock;
-  tenant: Tenant;
-  /** A path is taken as one of Graph v1.0. A body is sent as JSON. An empty header leaves that header out. */
-  send(method: string, address: string, body?: unknown, init?: SendOptions): Promise<Reply>;
-  get(address: string): Promise<Reply>;
-  /** Every page of a list, a second apart. */
-  pages(address: string): Promise<Reply[]>;
-  /** The bare token request. */
-  signIn(form: Record<string, string>, init?: RequestInit): Promise<Reply>;
-  /** Which form signs this application in. */
-  readonly credentials: Record<string, string>;
-  bind(id: string): string;
-}
+type SendOptions = { headers?: Record<string, string>; body?: string; redirect?: 'manual' };
+export type Probe = ReturnType<typeof probe>;
 
-export function probe(options: Partial<TenantOptions> = {}): Probe {
+export function probe(options: Partial<TenantOptions> = {}) {
   const clock = fakeClock();
-  const tenant = createTenant({ random: seeded(1), ...options, clock });
+  const tenant = createTenant({ ...options, clock });
   const { tenantId, clientId, clientSecret } = tenant.ids;
   const graph = `https://${tenant.hosts.graph}/v1.0`;
-  const credentials = {
-    ...{ client_id: clientId, client_secret: clientSecret, grant_type: 'client_credentials' },
-    scope: `https://${tenant.hosts.graph}/.default`,
-  };
+  /** The form that signs this application in. */
+  const scope = `https://${tenant.hosts.graph}/.default`;
+  const secret = { client_id: clientId, client_secret: clientSecret };
+  const credentials: Record<string, string> = { ...secret, scope, grant_type: 'client_credentials' };
   let token = '';
 
-  async function signIn(form: Record<string, string>, init: RequestInit = {}): Promise<Reply> {
+  async function call(url: string, init: RequestInit) {
+    const { status, headers, parsed } = await clock.run(async () => {
+      const response = await tenant.fetch(url, init);
+      return { status: response.status, headers: response.headers, parsed: parseJson(await response.text()) };
+    });
+    const body = isRecord(parsed) ? parsed : {};
+    const error = isRecord(body['error']) ? body['error'] : {};
+    const array = (name: string) => (Array.isArray(body[name]) ? body[name].filter(isRecord) : []);
+    return {
+      ...{ status, headers, body },
+      code: String(error['code'] ?? body['error'] ?? ''),
+      message: String(error['message'] ?? body['error_description'] ?? ''),
+      value: array('value'),
+      ids: array('value').map((entry) => String(entry['id'])),
+      next: String(body['@odata.nextLink'] ?? ''),
+      parts: array('responses'),
+    };
+  }
+
+  /** The bare token request. */
+  function signIn(form: Record<string, string>, init: RequestInit = {}) {
     const url = `https://${tenant.hosts.login}/${tenantId}/oauth2/v2.0/token`;
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     return call(url, { method: 'POST', headers, body: new URLSearchParams(form).toString(), ...init });
   }
 
-  async function call(url: string, init: RequestInit): Promise<Reply> {
-    const response = await clock.run(() => tenant.fetch(url, init));
-    const text = await clock.run(() => response.text());
-    const body: unknown = text === '' ? undefined : JSON.parse(text);
-    const record = isRecord(body) ? body : {};
-    const error = isRecord(record['error']) ? record['error'] : {};
-    return {
-      ...{ status: response.status, headers: response.headers, body },
-      code: String(error['code'] ?? record['error'] ?? ''),
-      message: String(error['message'] ?? record['error_description'] ?? ''),
-      value: Array.isArray(record['value']) ? record['value'].filter(isRecord) : [],
-      parts: Array.isArray(record['responses']) ? record['responses'].filter(isPart) : [],
-      next: typeof record['@odata.nextLink'] === 'string' ? record['@odata.nextLink'] : undefined,
-    };
-  }
-
+  /** A path is taken as one of Graph v1.0. A body is sent as JSON. An empty header leaves that header out. */
   async function send(method: string, address: string, body?: unknown, init: SendOptions = {}) {
-    if (token === '') {
-      const reply = await signIn(credentials);
-      if (isRecord(reply.body)) token = String(reply.body['access_token']);
-    }
-    const all: Record<string, string> = { authorization: `Bearer ${token}`, ...init.headers };
-    if (body !== undefined) all['content-type'] ??= 'application/json';
+    if (token === '') token = String((await signIn(credentials)).body['access_token']);
+    const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    const all = { authorization: `Bearer ${token}`, ...type, ...init.headers };
     const headers = Object.entries(all).filter(([, value]) => value !== '');
     const payload = body === undefined ? {} : { body: JSON.stringify(body) };
-    const url = address.startsWith('/') ? graph + address : address;
-    return call(url, { method, ...payload, ...init, headers });
-  }
-
-  async function pages(address: string): Promise<Reply[]> {
-    const replies: Reply[] = [];
-    for (let next: string | undefined = address; next !== undefined; ) {
-      const reply: Reply = await send('GET', next);
-      replies.push(reply);
-      next = reply.next;
-      await clock.advance(1_000);
-    }
-    return replies;
+    return call(address.startsWith('/') ? graph + address : address, { method, ...payload, ...init, headers });
   }
 
   return {
-    ...{ clock, tenant, send, pages, signIn, credentials },
-    get: (address) => send('GET', address),
-    bind: (id) => `${graph}/directoryObjects/${id}`,
+    ...{ clock, tenant, send, signIn, credentials },
+    get: (address: string) => send('GET', address),
+    /** A second later, as Identity Protection wants it. */
+    later: (address: string) => clock.run(() => clock.sleep(1_000)).then(() => send('GET', address)),
+    bind: (id: string) => `${graph}/directoryObjects/${id}`,
   };
 }
-
-/** Random numbers that are the same in every run of a test. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-const isPart = (value: unknown): value is Reply['parts'][number] =>
-  isRecord(value) &&
-  typeof value['id'] === 'string' &&
-  typeof value['status'] === 'number' &&
-  isRecord(value['headers']);

@@ -1,8 +1,9 @@
 /** Provisioning to Cloudflare: synchronization jobs, their schema, on-demand provisioning, and who has arrived there. */
 import type { SynchronizationJob, SynchronizationSchema } from '@microsoft/microsoft-graph-types';
-import { GraphRefusal, notFound } from './errors';
+import { GraphRefusal, malformed, notFound } from './errors';
 import { type Answer, type Call, ok, pick, readBody, readQuery, readSelect } from './exchange';
 import { MOST_CALLS, onDemandResult, readOnDemand, WINDOW_MS } from './on-demand';
+import { context } from './pages';
 import type { Route } from './routes';
 import type { World } from './world';
 
@@ -13,22 +14,10 @@ export interface ProvisioningOptions {
   jobs?: readonly ProvisioningJob[];
 }
 
-export interface ProvisioningJob {
-  id?: string;
+interface ProvisioningJob {
   schedule?: 'Active' | 'Disabled' | 'Paused';
-  code?: 'NotConfigured' | 'NotRun' | 'Active' | 'Paused' | 'Quarantine';
-  rules?: readonly {
-    id?: string;
-    name?: string;
-    mappings: readonly { source: string; enabled?: boolean }[];
-  }[];
-}
-
-export interface OnDemandCall {
-  at: number;
-  groupId: string;
-  members: string[];
-  result: string;
+  code?: 'Active' | 'Quarantine';
+  rules?: readonly { mappings: readonly { source: string; enabled?: boolean }[] }[];
 }
 
 export interface Provisioning {
@@ -38,22 +27,15 @@ export interface Provisioning {
   ruleId: string;
   /** Users of the group on the Cloudflare side, sorted. */
   arrived(groupId: string): string[];
-  readonly calls: readonly OnDemandCall[];
+  readonly calls: readonly { at: number; groupId: string; members: string[]; result: string }[];
   /** Groups that are not assigned to the enterprise application, so that nobody in them is provisioned. */
   readonly unassigned: Set<string>;
 }
 
-export interface ProvisioningDesk {
-  add(options?: ProvisioningOptions): Provisioning;
-  /** The regular cycle: Cloudflare gets all additions and removals. */
-  cycle(): void;
-  readonly routes: readonly Route[];
-}
-
 interface Application extends Provisioning {
   delayMs: number;
-  jobs: { job: SynchronizationJob; schema: SynchronizationSchema }[];
-  calls: OnDemandCall[];
+  jobs: ReturnType<typeof describe>[];
+  calls: Provisioning['calls'][number][];
   started: number[];
   target: Map<string, Set<string>>;
 }
@@ -61,16 +43,16 @@ interface Application extends Provisioning {
 // learn:synchronization-synchronizationjob-provisionondemand, -list and -schema-get, permissions
 const WRITE = ['Synchronization.ReadWrite.All', 'Application.ReadWrite.OwnedBy'];
 const READ = [...WRITE, 'Synchronization.Read.All'];
+const USUAL_RULE = { mappings: ['User', 'Group'].map((source) => ({ source, enabled: true })) };
 
-export function createProvisioning(world: World): ProvisioningDesk {
+export function createProvisioning(world: World) {
   const applications = new Map<string, Application>();
 
   function add({ delayMs = 20_000, jobs: wanted = [{}] }: ProvisioningOptions = {}): Provisioning {
     const servicePrincipalId = world.newId();
     world.directory.others.set(servicePrincipalId, 'servicePrincipal');
     const jobs = wanted.map((job) => describe(job, world));
-    const ready =
-      jobs.find(({ job, schema }) => job.status?.code === 'Active' && groupRule(schema)) ?? jobs[0];
+    const ready = jobs.find(({ job, schema }) => job.status?.code === 'Active' && groupRule(schema)) ?? jobs[0];
     const target = new Map<string, Set<string>>();
     const application: Application = {
       ...{ servicePrincipalId, delayMs, jobs, target, calls: [], started: [], unassigned: new Set() },
@@ -84,36 +66,29 @@ export function createProvisioning(world: World): ProvisioningDesk {
 
   function find(id: string): Application {
     const application = applications.get(id.toLowerCase());
-    if (!application) throw notFound(id);
-    return application;
+    if (application) return application;
+    throw notFound(id);
   }
-
   function findJob(id: string, encoded: string) {
     const jobId = decodeURIComponent(encoded);
     const found = find(id).jobs.find(({ job }) => job.id === jobId);
+    if (found) return found;
     // Code and text are inferred.
-    if (!found)
-      throw new GraphRefusal(404, 'ResourceNotFound', `The synchronization job ${jobId} was not found.`);
-    return found;
+    throw new GraphRefusal(404, 'ResourceNotFound', `The synchronization job ${jobId} was not found.`);
   }
 
   /** learn:synchronization-synchronizationjob-list */
   function listJobs(call: Call, _: World, id: string): Answer {
     const known = ['id', 'schedule', 'status', 'templateId', 'synchronizationJobSettings'];
     const select = readSelect(readQuery(call, ['$select']), known, 'microsoft.graph.synchronizationJob');
-    return ok({
-      '@odata.context': `https://${world.hosts.graph}/v1.0/$metadata#servicePrincipals('${id}')/synchronization/jobs`,
-      value: find(id).jobs.map(({ job }) => pick(job, select)),
-    });
+    const value = find(id).jobs.map(({ job }) => pick(job, select));
+    return ok({ ...context(world, `servicePrincipals('${id}')/synchronization/jobs`), value });
   }
 
   /** learn:synchronization-synchronizationschema-get */
   function getSchema(call: Call, _: World, id: string, jobId: string): Answer {
     readQuery(call, []);
-    return ok({
-      '@odata.context': `https://${world.hosts.graph}/v1.0/$metadata#schema/$entity`,
-      ...findJob(id, jobId).schema,
-    });
+    return ok({ ...context(world, 'schema/$entity'), ...findJob(id, jobId).schema });
   }
 
   /** learn:synchronization-synchronizationjob-provisionondemand */
@@ -130,47 +105,34 @@ export function createProvisioning(world: World): ProvisioningDesk {
     application.started.push(now);
     // That a job that is paused or in quarantine refuses is inferred: the documents do not say.
     if (job.status?.code === 'Quarantine' || job.schedule?.state !== 'Active')
-      throw new GraphRefusal(400, 'BadRequest', 'The synchronization job is not running.');
+      throw malformed('The synchronization job is not running.');
 
     const seen = onDemandResult(world, application, subject);
-    const made: OnDemandCall = {
-      at: now,
-      groupId: subject.groupId,
-      members: subject.members,
-      result: 'under way',
-    };
+    const made = { at: now, ...subject, result: 'under way' };
     application.calls.push(made);
     await world.clock.sleep(application.delayMs);
-    const there = application.target.get(subject.groupId) ?? new Set();
-    application.target.set(subject.groupId, there);
-    for (const member of seen.exported) there.add(member);
-    made.result = seen.errorCode ?? seen.result;
+    const there = application.target.get(subject.groupId) ?? [];
+    application.target.set(subject.groupId, new Set([...there, ...seen.exported]));
+    made.result = seen.outcome;
     return ok(seen.body);
   }
 
+  /** The regular cycle: Cloudflare gets all additions and removals. */
   function cycle(): void {
-    for (const { target, unassigned } of applications.values()) {
-      for (const group of world.directory.groups.values()) {
-        const users = [...group.members].flatMap(([id, { kind }]) => (kind === 'user' ? id : []));
+    for (const group of world.directory.groups.values()) {
+      const users = [...group.members].flatMap(([id, { kind }]) => (kind === 'user' ? id : []));
+      for (const { target, unassigned } of applications.values())
         if (!unassigned.has(group.id)) target.set(group.id, new Set(users));
-      }
     }
   }
 
-  const jobs = '^/servicePrincipals/([0-9A-Za-z-]+)/synchronization/jobs';
-  return {
-    ...{ add, cycle },
-    routes: [
-      { method: 'GET', path: new RegExp(`${jobs}$`), roles: READ, handle: listJobs },
-      { method: 'GET', path: new RegExp(`${jobs}/([^/]+)/schema$`), roles: READ, handle: getSchema },
-      {
-        method: 'POST',
-        path: new RegExp(`${jobs}/([^/]+)/provisionOnDemand$`),
-        roles: WRITE,
-        handle: provisionOnDemand,
-      },
-    ],
-  };
+  const path = (rest: string) => new RegExp(`^/servicePrincipals/([0-9A-Za-z-]+)/synchronization/jobs${rest}$`);
+  const routes: readonly Route[] = [
+    { method: 'GET', path: path(''), roles: READ, handle: listJobs },
+    { method: 'GET', path: path('/([^/]+)/schema'), roles: READ, handle: getSchema },
+    { method: 'POST', path: path('/([^/]+)/provisionOnDemand'), roles: WRITE, handle: provisionOnDemand },
+  ];
+  return { add, cycle, routes };
 }
 
 const groupRule = ({ synchronizationRules }: SynchronizationSchema) =>
@@ -179,38 +141,21 @@ const groupRule = ({ synchronizationRules }: SynchronizationSchema) =>
   );
 
 /** learn:resources/synchronization-synchronizationjob and -synchronizationschema */
-function describe({ id, schedule = 'Active', code = 'Active', rules }: ProvisioningJob, { newId }: World) {
+function describe(wanted: ProvisioningJob, { newId }: World) {
+  const { schedule: state = 'Active', code = 'Active', rules = [USUAL_RULE] } = wanted;
   // Ids of jobs are no GUIDs: "scim.<hex>.<guid>" (observed).
-  const jobId = id ?? `scim.${newId().replaceAll('-', '')}.${newId()}`;
-  const job: SynchronizationJob = {
-    id: jobId,
-    templateId: 'scim',
-    // "approximately every 40 minutes" (known-issues.md)
-    schedule: { expiration: null, interval: 'PT40M', state: schedule },
-    status: { code, countSuccessiveCompleteFailures: 0, escrowsPruned: false },
-    synchronizationJobSettings: [],
-  };
+  const id = `scim.${newId().replaceAll('-', '')}.${newId()}`;
+  // "approximately every 40 minutes" (known-issues.md)
+  const schedule = { expiration: null, interval: 'PT40M', state };
+  const job: SynchronizationJob = { id, templateId: 'scim', schedule, status: { code } };
   const schema: SynchronizationSchema = {
-    id: jobId,
-    version: `v1.${newId()}`,
-    synchronizationRules: (rules ?? [{ mappings: [{ source: 'User' }, { source: 'Group' }] }]).map(
-      (rule) => ({
-        id: rule.id ?? newId(),
-        name: rule.name ?? 'Provision to SCIM',
-        editable: true,
-        priority: 1,
-        sourceDirectoryName: 'Azure Active Directory',
-        targetDirectoryName: 'customappsso',
-        objectMappings: rule.mappings.map(({ source, enabled = true }) => ({
-          enabled,
-          name: `Provision Azure Active Directory ${source}s`,
-          sourceObjectName: source,
-          targetObjectName: `urn:ietf:params:scim:schemas:core:2.0:${source}`,
-          attributeMappings: [],
-        })),
-      }),
-    ),
-    directories: [],
+    id,
+    synchronizationRules: rules.map(({ mappings }) => ({
+      ...{ id: newId(), name: 'Provision to SCIM', priority: 1 },
+      objectMappings: mappings.map(({ source, enabled = true }) => ({
+        ...{ enabled, sourceObjectName: source, targetObjectName: `urn:ietf:params:scim:schemas:core:2.0:${source}` },
+      })),
+    })),
   };
   return { job, schema };
 }

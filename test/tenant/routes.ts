@@ -1,8 +1,8 @@
 /** The routes of Graph that a Worker may use, with the application permissions each asks for. */
 import { insufficientPrivileges } from './errors';
 import type { Answer, Call } from './exchange';
-import { createGroup, getGroup, listGroups } from './groups';
-import { addMember, addMembers, destroy, listMembers, removeMember } from './members';
+import { createGroup, listGroups } from './groups';
+import { addMember, destroy, listMembers, removeMember } from './members';
 import { listRiskyUsers } from './risky-users';
 import { unexpected, type World } from './world';
 
@@ -31,18 +31,11 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: path('/identityProtection/riskyUsers'), roles: READ_RISK, handle: listRiskyUsers },
   { method: 'GET', path: path('/groups'), roles: READ_GROUP, handle: listGroups },
   { method: 'POST', path: path('/groups'), roles: CREATE_GROUP, handle: createGroup },
-  { method: 'GET', path: path('/groups/ID'), roles: READ_GROUP, handle: getGroup },
-  { method: 'PATCH', path: path('/groups/ID'), roles: WRITE_MEMBERS, handle: addMembers },
   { method: 'GET', path: path('/groups/ID/members'), roles: READ_MEMBERS, handle: listMembers },
   { method: 'POST', path: path('/groups/ID/members/$ref'), roles: WRITE_MEMBERS, handle: addMember },
   { method: 'DELETE', path: path('/groups/ID/members/ID/$ref'), roles: WRITE_MEMBERS, handle: removeMember },
   { method: 'DELETE', path: path('/(?:groups|users|directoryObjects)/ID'), roles: [], handle: destroy },
-  {
-    method: 'DELETE',
-    path: path('/groups/[^/]+/members/ID'),
-    roles: [],
-    handle: destroy,
-  },
+  { method: 'DELETE', path: path('/groups/[^/]+/members/ID'), roles: [], handle: destroy },
 ];
 
 /** Answers by the first route that fits; a request that fits none is one that no Worker may send. */

@@ -1,55 +1,42 @@
 /** The refusals of Cloudflare's API, with the codes that are documented or were seen in the wild. */
 import { GraphRefusal } from '../errors';
 import { type Answer, type Call, isRecord, parseJson } from '../exchange';
-import type { CloudflareWorld } from './world';
+import type { CloudflareWorld } from './store';
 
-export interface ErrorInfo {
+interface ErrorInfo {
   /** Left out where an item is refused (observed). */
   code?: number;
   message: string;
   error_chain?: readonly ErrorInfo[];
 }
 
-export class CloudflareRefusal extends Error {
-  readonly status: number;
+class CloudflareRefusal extends GraphRefusal {
   readonly errors: readonly ErrorInfo[];
-  readonly headers: Record<string, string>;
 
-  constructor(status: number, errors: readonly ErrorInfo[], headers: Record<string, string> = {}) {
-    super(errors[0]?.message ?? '');
-    this.status = status;
+  constructor(status: number, errors: readonly ErrorInfo[], headers?: Record<string, string>) {
+    super(status, '', errors[0]?.message ?? '', headers);
     this.errors = errors;
-    this.headers = headers;
   }
 }
 
-const refusal = (status: number, code: number, message: string) =>
-  new CloudflareRefusal(status, [{ code, message }]);
+const refusal = (status: number, code: number, message: string) => new CloudflareRefusal(status, [{ code, message }]);
 
 // (observed) api.cloudflare.com without a header, quoted in many repositories
 export const noToken = () => refusal(400, 9106, 'Missing X-Auth-Key, X-Auth-Email or Authorization headers');
 
 // (observed) favonia/cloudflare-ddns, hashicorp-education/learn-terraform-cloudflare-static-website#11
-export const malformedToken = () =>
-  new CloudflareRefusal(400, [
-    {
-      ...{ code: 6003, message: 'Invalid request headers' },
-      error_chain: [{ code: 6111, message: 'Invalid format for Authorization header' }],
-    },
-  ]);
+export function malformedToken(): CloudflareRefusal {
+  const error_chain = [{ code: 6111, message: 'Invalid format for Authorization header' }];
+  return new CloudflareRefusal(400, [{ code: 6003, message: 'Invalid request headers', error_chain }]);
+}
 
 export function unknownToken({ unknownToken: how }: CloudflareWorld): CloudflareRefusal {
   const [status, code] = how.split(' ').map(Number);
-  return refusal(
-    status ?? 400,
-    code ?? 9109,
-    code === 9109 ? 'Invalid access token' : 'Authentication error',
-  );
+  return refusal(status ?? 400, code ?? 9109, code === 9109 ? 'Invalid access token' : 'Authentication error');
 }
 
 // docs: workers REST API "Authorization errors" for another account; (observed) terraform-provider-cloudflare#1533
-export const forbidden = ({ forbidden: status }: CloudflareWorld) =>
-  refusal(status, 10000, 'Authentication error');
+export const forbidden = ({ forbidden: status }: CloudflareWorld) => refusal(status, 10000, 'Authentication error');
 
 // docs: workers REST API "No route for that URI"
 export const noAccount = (path: string) =>
@@ -69,22 +56,17 @@ export const refusedItem = (value: string, why: string) =>
 /** Of lists only the status is known (cloudflare-gateway-pihole-scripts#73), so words are inferred and no code is given. */
 export const refused = (message: string) => new CloudflareRefusal(400, [{ message }]);
 
+const UNAUTHORIZED = { code: 10000, message: 'Authentication error' };
+const THROTTLED = { code: 971, message: 'Please wait and consider throttling your request speed' };
+type Usual = typeof UNAUTHORIZED;
+const USUAL: Record<number, Usual> = { 401: UNAUTHORIZED, 403: UNAUTHORIZED, 429: THROTTLED };
+
 // docs: fundamentals/api/reference/limits, "retry-after"; (observed) code 971
 export const throttled = (seconds: number) =>
-  new CloudflareRefusal(429, [{ code: 971, message: USUAL[429] ?? '' }], {
-    'retry-after': String(Math.ceil(seconds)),
-  });
+  new CloudflareRefusal(429, [THROTTLED], { 'retry-after': String(Math.ceil(seconds)) });
 
-const USUAL: Record<number, string> = {
-  401: 'Authentication error',
-  403: 'Authentication error',
-  429: 'Please wait and consider throttling your request speed',
-};
-const USUAL_CODES: Record<number, number> = { 401: 10000, 403: 10000, 429: 971 };
-
-/** The body of a failure; with status 200, too, it is none of success. */
-export const failure = (errors: readonly ErrorInfo[]) => ({
-  ...{ result: null, success: false, errors, messages: [] },
+const failed = (status: number, headers: Record<string, string>, errors: readonly ErrorInfo[]): Answer => ({
+  ...{ status, headers, body: { result: null, success: false, errors, messages: [] } },
 });
 
 /** The answer of `work`; a scripted fault gets Cloudflare's envelope and usual code. */
@@ -92,17 +74,14 @@ export async function settled(call: Call, work: () => Promise<Answer>): Promise<
   try {
     return await work();
   } catch (error) {
-    if (error instanceof CloudflareRefusal)
-      return { status: error.status, headers: error.headers, body: failure(error.errors) };
+    if (error instanceof CloudflareRefusal) return failed(error.status, error.headers, error.errors);
     if (!(error instanceof GraphRefusal)) throw error;
-    const code = /^\d+$/.test(error.code) ? Number(error.code) : USUAL_CODES[error.status];
-    const said = code === USUAL_CODES[error.status] ? (USUAL[error.status] ?? error.message) : error.message;
+    const usual = USUAL[error.status];
+    const code = /^\d+$/.test(error.code) ? Number(error.code) : usual?.code;
+    const said = code === usual?.code ? (usual?.message ?? error.message) : error.message;
     // An error text that reaches the log brings an address with it, and the test notices.
     const message = [said, ...addresses(call)].join(' ');
-    return {
-      ...{ status: error.status, headers: error.headers },
-      body: failure([code === undefined ? { message } : { code, message }]),
-    };
+    return failed(error.status, error.headers, [code === undefined ? { message } : { code, message }]);
   }
 }
 

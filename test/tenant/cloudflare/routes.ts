@@ -1,15 +1,15 @@
 /** The routes of the lists API that a Worker may use; every other one fails the test (cloudflare 7.3.0, zero-trust/gateway/lists). */
-import { type Answer, type Call, isRecord, ok, parseJson } from '../exchange';
-import { GROUP_NAMES } from '../names';
+import { type Answer, type Call, isJson, isRecord, ok, parseJson } from '../exchange';
+import { isOurs } from '../names';
 import { unexpected } from '../world';
 import * as refusals from './refusals';
-import { type Change, changeList, type Entry, type List } from './store';
-import type { CloudflareWorld } from './world';
+import { type Change, type CloudflareWorld, changeList, type Entry, type List } from './store';
 
 /** Before `/gateway`; what follows is the path that faults and records see. */
 export const BASE = /^\/client\/v4\/accounts\/([^/]+)\/gateway(?=\/)/;
 
-const OURS: readonly string[] = Object.values(GROUP_NAMES);
+// docs: account-limits.mdx
+const MOST_LISTS = 100;
 // (observed) terraform-provider-cloudflare#1422
 const USUAL_PAGE = 50;
 
@@ -18,7 +18,6 @@ type Handle = (call: Call, world: CloudflareWorld, id: string) => Answer;
 const ROUTES: readonly { method: string; path: RegExp; handle: Handle }[] = [
   { method: 'GET', path: /^\/lists$/, handle: findLists },
   { method: 'POST', path: /^\/lists$/, handle: createList },
-  { method: 'GET', path: /^\/lists\/([\da-f-]{36})$/, handle: getList },
   { method: 'GET', path: /^\/lists\/([\da-f-]{36})\/items$/, handle: listItems },
   { method: 'PATCH', path: /^\/lists\/([\da-f-]{36})$/, handle: patchList },
 ];
@@ -49,31 +48,23 @@ function authorize(call: Call, world: CloudflareWorld): void {
 }
 
 function findLists(call: Call, world: CloudflareWorld): Answer {
-  readQuery(call, world, ['type']);
   if (new URL(call.href).search !== '?type=EMAIL') throw unexpected(world, `lists by ${call.href}`);
   const lists = [...world.store.values()].filter(({ type }) => type === 'EMAIL');
   lists.sort((a, b) => a.created_at.localeCompare(b.created_at));
   return success(world, lists.map(describe));
 }
 
-// terraform-provider-cloudflare#7265: the details never hold the items
-function getList(call: Call, world: CloudflareWorld, id: string): Answer {
-  readQuery(call, world, []);
-  return success(world, describe(find(world, id)));
-}
-
 function createList(call: Call, world: CloudflareWorld): Answer {
   readQuery(call, world, []);
   const { name, type, description = '', ...more } = readBody(call);
-  if (typeof name !== 'string' || typeof description !== 'string') throw refusals.refused('invalid list');
-  if (!OURS.includes(name) || type !== 'EMAIL' || Object.keys(more).length > 0)
+  if (!isText(name) || !isText(description)) throw refusals.refused('invalid list');
+  if (!isOurs(name) || type !== 'EMAIL' || Object.keys(more).length > 0)
     throw unexpected(world, `a list that is none of ours was to be made: ${call.text}`);
   if (description.length > world.longestDescription) throw refusals.refused('description is too long');
   const lists = [...world.store.values()];
   if (world.sameName === 'refused' && lists.some((list) => list.name === name))
     throw refusals.refused(`a list named ${name} exists`);
-  if (lists.length >= world.mostLists)
-    throw refusals.refused(`account exceeds the limit of ${world.mostLists} lists`);
+  if (lists.length >= MOST_LISTS) throw refusals.refused(`account exceeds the limit of ${MOST_LISTS} lists`);
   const { count: _, ...made } = describe(makeList(world, { name, type, description }));
   // `ListCreateResponse` has no count
   return success(world, made);
@@ -98,7 +89,7 @@ function listItems(call: Call, world: CloudflareWorld, id: string): Answer {
 function patchList(call: Call, world: CloudflareWorld, id: string): Answer {
   readQuery(call, world, []);
   const list = find(world, id);
-  if (!world.writable.has(id) && (!OURS.includes(list.name) || list.type !== 'EMAIL'))
+  if (!world.writable.has(id) && (!isOurs(list.name) || list.type !== 'EMAIL'))
     throw unexpected(world, `a list that is none of ours was to be changed: ${list.name}`);
   changeList(world, list, readChange(call));
   return success(world, describe(list));
@@ -106,35 +97,30 @@ function patchList(call: Call, world: CloudflareWorld, id: string): Answer {
 
 function readChange(call: Call): Change {
   const { append = [], remove = [], ...more } = readBody(call);
-  const valid =
-    Array.isArray(append) &&
-    Array.isArray(remove) &&
-    append.every(isEntry) &&
-    remove.every((value) => typeof value === 'string') &&
-    Object.keys(more).length === 0;
+  const valid = Array.isArray(append) && Array.isArray(remove) && append.every(isEntry) && remove.every(isText);
   // What is said to a body of another shape, or to a change of nothing, is not known; no Worker should send it.
-  if (!valid || append.length + remove.length === 0) throw refusals.refused('invalid request body');
+  if (!valid || Object.keys(more).length > 0 || append.length + remove.length === 0)
+    throw refusals.refused('invalid request body');
   return { append, remove };
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string';
 
 function isEntry(item: unknown): item is Entry {
   if (!isRecord(item)) return false;
   const { value, description = '', ...more } = item;
-  return typeof value === 'string' && typeof description === 'string' && Object.keys(more).length === 0;
+  return isText(value) && isText(description) && Object.keys(more).length === 0;
 }
 
 function readBody(call: Call): Record<string, unknown> {
-  const json = /^application\/json\s*(;|$)/i.test(call.headers.get('content-type') ?? '');
-  const body = json ? parseJson(call.text) : undefined;
+  const body = isJson(call.headers) ? parseJson(call.text) : undefined;
   if (!isRecord(body)) throw refusals.refused('invalid request body');
   return body;
 }
 
 function readQuery(call: Call, world: CloudflareWorld, known: readonly string[]): URLSearchParams {
   const query = new URL(call.href).searchParams;
-  const odd = [...query.keys()].find(
-    (name, index, names) => !known.includes(name) || names.indexOf(name) < index,
-  );
+  const odd = [...query.keys()].find((name, index, names) => !known.includes(name) || names.indexOf(name) < index);
   if (odd !== undefined) throw unexpected(world, `no such parameter of Cloudflare: ${odd} in ${call.href}`);
   return query;
 }
@@ -145,10 +131,9 @@ function find(world: CloudflareWorld, id: string): List {
   return list;
 }
 
-export function makeList(
-  world: CloudflareWorld,
-  properties: Pick<List, 'name' | 'type' | 'description'> & Partial<List>,
-): List {
+type Made = Pick<List, 'name' | 'type' | 'description'> & Partial<List>;
+
+export function makeList(world: CloudflareWorld, properties: Made): List {
   const now = new Date(world.clock.now()).toISOString();
   const list = { id: world.newId(), created_at: now, updated_at: now, entries: [], ...properties };
   world.store.set(list.id, list);
