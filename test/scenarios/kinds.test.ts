@@ -1,0 +1,349 @@
+/** The kinds of faults that people met: each kind by several inputs, of which no report names them all. */
+import { describe, expect, test } from 'vitest';
+import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
+import * as errors from '../tenant/errors';
+import * as faults from '../tenant/faults';
+import * as lists from '../tenant/list-faults';
+import { addRisky, batchTo, busy, membersOf, moving, NAMES, ON, sentTo, writes } from './scene';
+
+type Table = readonly (readonly [string, faults.Fault])[];
+type Ids = Record<RiskLevel, string>;
+
+const addOf = (userId: string) => (one: faults.FaultTarget) => one.method === 'POST' && faults.changesOf(userId)(one);
+
+const ENDLESS: Table = [
+  ['a page that leads to itself', lists.circle()],
+  ['two pages that lead to each other', lists.circle(2)],
+  ['ever new pages', lists.endless()],
+  ['ever new pages with nothing on them', lists.endless({ empty: true })],
+  ['pages that come too slowly', faults.slow(14_000)],
+];
+
+const with_ = (more: object) => faults.rewrite((body) => ({ ...Object(body), ...more }));
+const changed = (from: RegExp, to: string) =>
+  faults.rewrite((body) => JSON.parse(JSON.stringify(body).replaceAll(from, to)));
+const NO_ANSWER: Table = [
+  ['an error beside the whole list', lists.errorInside('whole')],
+  ['an error beside no entries', lists.errorInside('none')],
+  ['an error alone', lists.errorInside('absent')],
+  ['an error as an annotation', with_({ '@odata.error': { code: 'generalException' } })],
+  ['an error as an annotation of the entries', with_({ value: [], 'value@odata.error': {} })],
+  ['null for the entries', lists.withValue(null)],
+  ['no entries at all', lists.withValue(undefined)],
+  ['null as an entry', lists.withValue([null])],
+  ['an entry without id', lists.without('id')],
+  ['ids that go on after an id', changed(/"id":"([^"]+)"/g, '"id":"$1/../x"')],
+  ['a next link that is none', with_({ '@odata.nextLink': 'page two' })],
+  ['a next link to another host', with_({ '@odata.nextLink': 'https://graph.microsoft.com.evil.example/v1.0/x' })],
+  ['a body cut short', faults.truncated()],
+  ['a page of some gateway', faults.html()],
+  ['status 206', { inBatch: false, give: async ({ process }) => ({ ...(await process()), status: 206 }) }],
+];
+/** What its body would be matters no more. */
+const UNANSWERED: Table = [
+  ['status 500', faults.status(500)],
+  ['a redirect', faults.redirect('https://graph.microsoft.com/v1.0/other')],
+  ['a connection that breaks', faults.broken()],
+  ['a body that breaks off', faults.cutBody()],
+  ['a body that never ends', faults.endlessBody()],
+];
+const NO_TYPE: Table = [
+  ['an entry without its type', lists.without('@odata.type')],
+  ['entries without their types', lists.without('@odata.type', 'each')],
+];
+
+describe('K1 a list has an end, K2 a 200 counts only if it is whole', () => {
+  test.each([...ENDLESS, ...NO_ANSWER, ...UNANSWERED])(
+    'I3: riskyUsers or the lookup with %s: nothing is written',
+    async (_, give) => {
+      for (const event of ['risky-users-unread', 'groups-unread']) {
+        const { tenant, run, members, ids } = await busy();
+        tenant.deleteGroup(ids.low);
+        tenant.pageSizes = { riskyUsers: 1, groups: 1 };
+        for (const level of RISK_LEVELS) addRisky(tenant, level, 2);
+        const before = members();
+        tenant.fault({ on: event === 'groups-unread' ? ON.lookup : ON.riskyUsers, give });
+        const ended = await run();
+        expect(ended.events).toEqual([event]);
+        expect([writes(tenant), members()]).toEqual([[], before]);
+        expect(ended.milliseconds).toBeLessThanOrEqual(50_000);
+      }
+    },
+  );
+
+  const table = [...ENDLESS, ...NO_ANSWER, ...NO_TYPE];
+  test.each(table)('I3: members with %s: their level is left alone, the others go on', async (words, give) => {
+    const { tenant, run, members, ids, allBut } = await busy();
+    tenant.pageSizes = { members: 1 };
+    for (let more = 0; more < 5; more += 1) tenant.addMember(ids.low, tenant.addUser());
+    const low = tenant.members(ids.low);
+    tenant.fault({ on: membersOf(ids.low), give });
+    const ended = await run();
+    expect(ended.events).toEqual(['members-unread']);
+    expect(members()).toEqual(allBut(low));
+    // A way round is noticed at once.
+    if (/lead/.test(words)) expect(sentTo(tenant, membersOf(ids.low)).length).toBeLessThanOrEqual(3);
+    expect(ended.milliseconds).toBeLessThanOrEqual(30_000);
+  });
+
+  test.each(ENDLESS.slice(2, 4))('I7: members with %s leave requests of the Free plan', async (_, give) => {
+    const { tenant, run, ids, allBut, members, stale } = await busy();
+    tenant.fault({ on: membersOf(ids.low), give });
+    const plan = faults.freePlan(tenant.fetch);
+    await run({ fetch: plan.fetch });
+    expect(members()).toEqual(allBut([stale.low]));
+  });
+
+  test.each([
+    ['a group', lists.lacking(({ displayName }) => displayName === NAMES.high)],
+    ['two groups', lists.lacking(({ displayName }) => displayName !== NAMES.high)],
+    ['every group', lists.lacking(() => true)],
+  ])('K2: a lookup that lacks %s the first time only makes no second one', async (_, give) => {
+    const { tenant, run, expectInSync } = await busy();
+    tenant.fault({ on: ON.lookup, times: 1, give });
+    expect((await run()).events).toEqual([]);
+    expect(tenant.groups()).toHaveLength(3);
+    expectInSync();
+    const [first, second, ...more] = sentTo(tenant, ON.lookup);
+    expect((second?.at ?? 0) - (first?.endedAt ?? 0)).toBeGreaterThanOrEqual(2_000);
+    expect(more).toEqual([]);
+  });
+
+  test.each(NO_ANSWER.slice(0, 6))('K2: a second lookup with %s makes no group', async (_, give) => {
+    const { tenant, run, ids, members, allBut } = await busy();
+    tenant.deleteGroup(ids.low);
+    tenant.fault({ on: ON.lookup, after: 1, give });
+    expect((await run()).events).toEqual(['groups-unread']);
+    expect(members()).toEqual(allBut(undefined));
+  });
+});
+
+const PERMISSIONS = ['IdentityRiskyUser.Read.All', 'GroupMember.ReadWrite.All', 'GroupMember.Read.All', 'Group.Create'];
+
+describe('K3 what Graph says decides what is done', () => {
+  test.each([
+    ['a directory without room', { quota: { directoryFull: true } }],
+    ['a nickname that our renamed group still has', { nicknamesUnique: true }],
+    ['a permission that is missing', { permissions: PERMISSIONS.slice(0, 3) }],
+  ])('a creation refused for %s fails its level, and the others go on', async (_, knobs) => {
+    const { tenant, run, members, ids, stale, allBut } = await busy();
+    tenant.changeGroup(ids.low, { displayName: 'Renamed', mailNickname: NAMES.low });
+    Object.assign(tenant, knobs);
+    expect((await run()).events).toEqual(['group-not-created']);
+    expect(members()).toEqual(allBut(undefined));
+    expect(tenant.members('Renamed')).toEqual([stale.low]);
+  });
+
+  test.each([
+    ['an expired page token', faults.refuse(errors.expiredPageToken())],
+    ['400', faults.status(400)],
+    ['410', faults.status(410)],
+  ])('%s on a later page of riskyUsers is no refused filter: nothing is written', async (_, give) => {
+    const { tenant, run } = await busy();
+    tenant.pageSizes = { riskyUsers: 1 };
+    tenant.fault({ on: ON.riskyUsers, after: 1, give });
+    expect((await run()).events).toEqual(['risky-users-unread']);
+    expect(sentTo(tenant, ON.riskyUsers)).toHaveLength(2);
+    expect(writes(tenant)).toEqual([]);
+  });
+
+  test.each([
+    ['consent is missing', errors.identityNotFound()],
+    ['the tenant is unknown', errors.organizationNotFound('x')],
+    ['no reason is given', errors.unknownError()],
+  ])('a 401 that a fresh token does not cure (%s) asks for one other token, and the run fails', async (_, refusal) => {
+    const { tenant, run, members, before } = await busy();
+    tenant.fault({ on: ({ path }) => path !== '/token', give: faults.refuse(refusal) });
+    expect((await run()).events.toSorted()).toEqual(['groups-unread', 'risky-users-unread']);
+    expect(sentTo(tenant, ON.token)).toHaveLength(2);
+    expect(members()).toEqual(before);
+  });
+});
+
+describe('K4 nothing is remembered too long', () => {
+  const ways = [...PERMISSIONS.map((one) => [one, 'found']), ['GroupMember.Read.All', 'pinned']];
+  test.each(ways)('consent to %s after a 403 counts in the next run: groups %s', async (missing = '', how = '') => {
+    const { runInSync, tenant, run, ids, env, pin } = await busy();
+    if (how === 'pinned') env['GROUP_IDS'] = pin;
+    else tenant.deleteGroup(ids.low);
+    tenant.permissions = PERMISSIONS.filter((one) => one !== missing);
+    expect((await run()).ok).toBe(false);
+    tenant.permissions = PERMISSIONS;
+    await runInSync();
+  });
+});
+
+test.each([
+  [522, ON.token],
+  [521, ON.riskyUsers],
+  [523, ON.lookup],
+  [526, ON.members],
+  [530, ON.batch],
+])('K5 %i is a failed connection: %s is asked again, and for ever lets nobody go', async (code, on) => {
+  for (const applied of [false, true]) {
+    const { runInSync, tenant } = await busy();
+    tenant.fault({ on, times: 2, give: faults.unreachable(code, { applied }) });
+    await runInSync();
+  }
+  const { tenant, run, stale, members } = await busy();
+  tenant.fault({ on, give: faults.unreachable(code, { reason: 1016 }) });
+  expect((await run()).ok).toBe(false);
+  for (const level of RISK_LEVELS) expect(members()[level]).toContain(stale[level]);
+});
+
+describe('K7 no contradiction between writing and reading ends as "in sync"', () => {
+  const errorIn200 = faults.json({ error: { code: 'UnknownError', message: '' } });
+
+  test.each([
+    ['504', true, faults.status(504, { applied: true })],
+    ['408', true, faults.status(408, { applied: true })],
+    ['"already exist"', true, faults.refuse(errors.alreadyMember(), { applied: true })],
+    ['"already exist"', false, faults.refuse(errors.alreadyMember())],
+    ['403', false, faults.status(403)],
+    ['404', false, faults.status(404)],
+    ['504', false, faults.status(504)],
+    ['a pause longer than the run', false, faults.throttled('120')],
+    ['200 and an error in it', false, errorIn200],
+  ])('I4, I11: an add answered with %s is judged, told and counted by what is listed: %s', async (_, done, give) => {
+    const { tenant, run, mover, members } = await moving();
+    tenant.fault({ on: addOf(mover), give });
+    const ended = await run();
+    expect(ended.told).toMatchObject(done ? [] : [{ event: 'add-failed', ids: [mover] }]);
+    expect(ended.lines.flatMap((line) => line['added']).includes(mover)).toBe(done);
+    expect(ended.lines.at(-1)?.message).toMatch(done ? /^In sync again: 4 added, 4 removed/ : /^Not in sync/);
+    expect([members().high?.includes(mover), members().low?.includes(mover)]).toEqual([done, !done]);
+  });
+
+  test.each([
+    ['a broken connection', faults.broken({ applied: true }), true],
+    ['no answer', faults.hang({ applied: true }), true],
+    ['a page of some gateway', faults.html(), false],
+    ['none of its parts', faults.json({ responses: [] }), false],
+  ])('I4, I11: a batch answered with %s for ever is judged by what is listed then', async (_, give, applied) => {
+    const { tenant, run, ids, mover, members } = await moving();
+    tenant.fault({ on: batchTo(ids.high), give });
+    const named = (await run()).told.flatMap(({ event, ids: some }) => (event === 'add-failed' ? some : []));
+    expect(named.toSorted()).toEqual(applied ? [] : tenant.atRisk('high'));
+    expect([members().high?.includes(mover), members().low?.includes(mover)]).toEqual([applied, !applied]);
+  });
+
+  const notMember = errors.badRequest("One or more removed object references do not exist for 'members'.");
+  test.each([
+    ['404', faults.status(404)],
+    ['504', faults.status(504)],
+    ['"no such reference"', faults.refuse(notMember)],
+  ])('I11: a member still listed after a removal answered with %s fails the run, naming them', async (_, give) => {
+    const { tenant, run, ids, stale, members, before, fresh } = await busy();
+    tenant.fault({ on: new RegExp(`^DELETE /groups/${ids.low}/`), give });
+    expect((await run()).told).toMatchObject([{ event: 'remove-failed', level: 'low', ids: [stale.low] }]);
+    expect(members().low).toEqual([...(before.low ?? []), fresh.low].sort());
+    expect(members().high).toEqual(tenant.atRisk('high'));
+  });
+
+  test('I4: an add that Graph reports as done and the reading then contradicts moves nobody, and is named', async () => {
+    const { tenant, run, mover, fresh, members } = await moving();
+    tenant.fault({ on: addOf(mover), give: faults.ignored() });
+    tenant.fault({ on: addOf(fresh.high), give: faults.status(504) });
+    const ended = await run();
+    expect(ended.told.filter(({ event }) => event === 'contradicted')).toMatchObject([{ ids: [mover] }]);
+    expect(members().low).toContain(mover);
+  });
+
+  test.each([
+    ['fails', faults.status(500)],
+    ['is not whole', lists.errorInside('whole')],
+    ['never comes', faults.hang()],
+  ])('I4: if the reading that should settle it %s, nothing counts as done and nobody moves', async (_, give) => {
+    const { tenant, run, ids, mover, members } = await moving();
+    tenant.fault({ on: addOf(mover), give: faults.status(504, { applied: true }) });
+    tenant.fault({ on: membersOf(ids.high), after: 1, give });
+    expect((await run()).told).toMatchObject([{ event: 'add-failed', ids: [mover] }]);
+    expect(members().low).toContain(mover);
+    expect(members().medium).toEqual(tenant.atRisk('medium'));
+  });
+});
+
+describe('K8 mistakes in GROUP_IDS are loud, and empty no group', () => {
+  /** The three groups pinned but for what `change` says; `other` is a group of somebody else. */
+  async function pinned(change: (ids: Ids, other: string) => Partial<Ids> = () => ({})) {
+    const here = await busy();
+    const staff = [here.tenant.addUser()];
+    const other = here.tenant.addGroup({ displayName: 'Finance', members: staff });
+    const pins = { ...here.ids, ...change(here.ids, other) };
+    here.env['GROUP_IDS'] = RISK_LEVELS.map((level) => `${level}=${pins[level]}`).join(',');
+    return { ...here, staff, other, pins };
+  }
+
+  test.each([
+    ['that of another group', (_: Ids, other: string) => ({ low: other }), ['low'], 'Finance'],
+    ['exchanged with another', (ids: Ids) => ({ high: ids.low, low: ids.high }), ['high', 'low'], 'exchanged'],
+    ['one further each', ({ high, medium, low }: Ids) => ({ high: low, medium: high, low: medium }), RISK_LEVELS, ''],
+  ])('I5: an id that is %s is not written, and named with both names', async (_, change, levels, words) => {
+    const { tenant, run, pins, members, before, staff, other } = await pinned(change);
+    for (const ended of [await run(), await run()]) {
+      const wrong = RISK_LEVELS.filter((level) => levels.some((one) => one === level));
+      const message = (level: RiskLevel) =>
+        expect.stringMatching(new RegExp(`${pins[level]}.*${NAMES[level]}.* called .*${words}`));
+      const event = 'group-name-differs';
+      expect(ended.told).toMatchObject(wrong.map((level) => ({ event, level, message: message(level) })));
+      for (const level of RISK_LEVELS)
+        expect(members()[level]).toEqual(wrong.includes(level) ? before[level] : tenant.atRisk(level));
+      expect(tenant.members(other)).toEqual(staff);
+    }
+  });
+
+  test('I4: who stands in the group of an exchanged id stands nowhere, so they stay where they are', async () => {
+    const { tenant, run, ids, members } = await pinned(({ high, medium }) => ({ high: medium, medium: high }));
+    const [user = ''] = addRisky(tenant, 'high', 1);
+    for (const id of [ids.medium, ids.low]) tenant.addMember(id, user);
+    expect((await run()).ok).toBe(false);
+    expect(members().low).toContain(user);
+  });
+
+  const isLow = ({ displayName }: Record<string, unknown>) => displayName === NAMES.low;
+  const lowAs = (change: object) => lists.altered((one) => (isLow(one) ? change : {}));
+
+  test.each([
+    ['is not in the answer', lists.lacking(isLow)],
+    ['has null for a name', lowAs({ displayName: null })],
+    ['has no name', lowAs({ displayName: undefined })],
+  ])('I5: a pinned group that %s gets its adds, which release nobody, and loses nobody', async (_, give) => {
+    const { tenant, run, members, ids, stale, fresh, allBut } = await pinned();
+    const [mover = ''] = addRisky(tenant, 'low', 1);
+    tenant.addMember(ids.medium, mover);
+    const check = tenant.fault({ on: ON.lookup, give });
+    const ended = await run();
+    expect(ended.told).toMatchObject([{ event: 'pin-unchecked', level: 'low', id: ids.low }]);
+    expect(ended.text).toContain('GroupMember.Read.All');
+    const medium = [fresh.medium, mover].sort();
+    expect(members()).toEqual({ ...allBut([stale.low, fresh.low, mover].sort()), medium });
+    tenant.removeMember(ids.medium, mover);
+    // Nobody would be removed, so nothing is amiss; and it is asked again.
+    tenant.removeMember(ids.low, stale.low);
+    expect((await run()).events).toEqual([]);
+    expect(check.hits()).toBe(2);
+  });
+
+  test.each([
+    ['403', faults.status(403)],
+    ['nothing', faults.hang()],
+    ['an error in a 200', lists.errorInside('whole')],
+    ['an empty list', lists.lacking(() => true)],
+  ])('I5: with %s for an answer to the check nobody is removed, and the next run asks again', async (_, give) => {
+    const { runInSync, tenant, run, members, stale, fresh } = await pinned();
+    const check = tenant.fault({ on: ON.lookup, give });
+    expect((await run()).events).toEqual(['pin-unchecked', 'pin-unchecked', 'pin-unchecked']);
+    for (const level of RISK_LEVELS) expect(members()[level]).toEqual([stale[level], fresh[level]].sort());
+    check.remove();
+    await runInSync();
+  });
+
+  test.each(RISK_LEVELS)('the id of no group at %s fails that level, and nothing is made', async (level) => {
+    const { tenant, run, members, before } = await pinned(() => ({ [level]: 'dddddddd-0000-4000-8000-00000000000d' }));
+    const ended = await run();
+    expect(ended.told).toMatchObject([{ event: 'members-unread', level, status: 404 }]);
+    expect(ended.text).toContain('GROUP_IDS');
+    for (const one of RISK_LEVELS) expect(members()[one]).toEqual(one === level ? before[one] : tenant.atRisk(one));
+    expect(tenant.groups()).toHaveLength(4);
+  });
+});

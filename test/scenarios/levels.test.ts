@@ -1,0 +1,100 @@
+/** One level's fault, or one user's, is theirs alone: everybody else is served in the same run. */
+import { describe, expect, it } from 'vitest';
+import * as errors from '../tenant/errors';
+import * as faults from '../tenant/faults';
+import { addRisky, batchTo, membersOf, NAMES, ON, scene, settled, writes } from './scene';
+
+const partTo = (groupId: string) => (one: faults.FaultTarget) => one.part && one.path.startsWith(`/groups/${groupId}/`);
+
+it.each([
+  ['never come', faults.hang(), 10],
+  ['never end', faults.endlessBody(), 50],
+  ['are answered with 503 for ever', faults.status(503), 50],
+  ['are throttled for most of the run', faults.throttled('30'), 50],
+])('I7 bounded: members that %s leave time for the other levels', async (_, give, seconds) => {
+  const { tenant, run, env, ids } = await settled();
+  env['DEADLINE_SECONDS'] = seconds;
+  addRisky(tenant, 'high', 1);
+  tenant.fault({ on: membersOf(ids.low), give });
+  const ended = await run();
+  expect(ended.events).toEqual(['members-unread']);
+  expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
+  expect(ended.milliseconds).toBeLessThanOrEqual(seconds * 600);
+});
+
+describe('I7 bounded: a level that takes nobody does not starve the next', () => {
+  it.each([
+    ['500', faults.status(500), partTo],
+    ['503 and a long pause', faults.status(503, { headers: { 'Retry-After': '40' } }), partTo],
+    ['403, in one batch', faults.status(403), partTo],
+    ['403 for a restricted unit', faults.refuse(errors.restrictedUnit()), partTo],
+    ['no answer', faults.hang(), batchTo],
+    ['400 to the batch', faults.status(400), batchTo],
+  ])('answered with %s', async (words, give, on) => {
+    const { tenant, run, ids, strangers } = await settled();
+    const waiting = addRisky(tenant, 'high', 61);
+    const [held = ''] = strangers('high', 1);
+    addRisky(tenant, 'medium', 1);
+    strangers('low', 1);
+    tenant.fault({ on: on(ids.high), give });
+    const ended = await run();
+    expect(ended.events).toEqual(['add-failed', 'remove-failed']);
+    const named = ended.told.flatMap(({ event, ids: some }) => (event === 'add-failed' ? some : []));
+    expect(named.toSorted()).toEqual(waiting.sort());
+    expect(tenant.members(ids.high)).toEqual([held]);
+    expect(tenant.members(ids.medium)).toEqual(tenant.atRisk('medium'));
+    expect(tenant.members(ids.low)).toEqual([]);
+    // All of a batch failed alike, so of 61 no others were sent: the add of medium, the removal of low, and so many to high.
+    expect(writes(tenant).length).toBeLessThanOrEqual(/403|400|long/.test(words) ? 4 : 14);
+  });
+
+  it('a creation that is throttled for most of the run', async () => {
+    const { tenant, run, ids } = await settled();
+    tenant.deleteGroup(ids.low);
+    addRisky(tenant, 'high', 1);
+    tenant.fault({ on: ON.create, give: faults.throttled('40') });
+    expect((await run()).events).toEqual(['group-not-created']);
+    expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
+  });
+});
+
+it.each([
+  ['500', faults.status(500)],
+  ['400', faults.status(400)],
+  ['a restricted unit', faults.refuse(errors.restrictedUnit())],
+  ['a pause longer than the run', faults.throttled('120')],
+])('I6: one of many, answered with %s, keeps nobody else nor their retry, and is named', async (_, give) => {
+  const { tenant, run, ids, strangers } = await settled();
+  const users = addRisky(tenant, 'high', 45);
+  const [other = '', poison = ''] = users.slice(6);
+  const kept = strangers('high', 25)[3] ?? '';
+  for (const id of [poison, kept]) tenant.fault({ on: faults.changesOf(id), give });
+  tenant.fault({ on: faults.changesOf(other), times: 1, give: faults.status(503) });
+  expect((await run()).told).toMatchObject([
+    { event: 'add-failed', level: 'high', ids: [poison] },
+    { event: 'remove-failed', level: 'high', ids: [kept] },
+  ]);
+  expect(tenant.members(ids.high)).toEqual([...users.filter((id) => id !== poison), kept].sort());
+});
+
+describe('I6: a user is called gone only when Graph says so of them', () => {
+  it('not while it is not answered whether the group is there', async () => {
+    const { tenant, run } = await settled();
+    const [gone = '', ...others] = addRisky(tenant, 'high', 3);
+    tenant.deleteUser(gone, { riskEntry: 'stale' });
+    tenant.fault({ on: /^GET .*members\?.*top=1$/, give: faults.status(403) });
+    expect((await run()).told).toMatchObject([{ event: 'add-failed', status: 404, ids: [gone] }]);
+    expect(tenant.members(NAMES.high)).toEqual(others.sort());
+  });
+
+  it('not in a group that this run has made: they are failed, and gone later', async () => {
+    const { tenant, run, clock } = scene();
+    const [gone = '', other = ''] = addRisky(tenant, 'high', 2);
+    tenant.deleteUser(gone, { riskEntry: 'stale' });
+    const failures = (await run()).told.filter(({ severity }) => severity === 'error');
+    expect(failures).toMatchObject([{ event: 'add-failed', ids: [gone] }]);
+    expect(tenant.members(NAMES.high)).toEqual([other]);
+    await clock.advance(900_000);
+    expect((await run()).events).toEqual(['users-gone']);
+  });
+});

@@ -1,0 +1,284 @@
+/** Lists as a destination: what Cloudflare answers, and groups beside them. */
+import { describe, expect, it } from 'vitest';
+import { RISK_LEVELS } from '../../src/plan';
+import { bothAs } from '../tenant/both';
+import { EACH_BEHAVIOUR } from '../tenant/cloudflare/behaviours';
+import { isRecord } from '../tenant/exchange';
+import * as faults from '../tenant/faults';
+import { GROUP_NAMES as NAMES } from '../tenant/names';
+import type { Tenant } from '../tenant/tenant';
+import { described, listScene, neverUncovered, patches } from './list-scene';
+import { addRisky, QUARTER_HOURLY, seeded } from './scene';
+
+const REFUSAL = { success: false, errors: [{ message: "item: 'ada@contoso.example'" }], messages: [], result: null };
+const atRiskOf = (tenant: Tenant, except?: string) =>
+  Object.fromEntries(RISK_LEVELS.map((level) => [level, tenant.atRisk(level).filter((id) => id !== except)]));
+const BOTH = { destinations: 'groups,lists' } as const;
+const changed = (change: (body: Record<string, unknown>) => object) =>
+  faults.rewrite((body) => (isRecord(body) ? { ...body, ...change(body) } : body));
+const resultOf = (change: (result: unknown[]) => unknown) =>
+  changed(({ result }) => (Array.isArray(result) ? { result: change(result) } : {}));
+
+describe('entries that are refused', () => {
+  it.each([
+    ['the first', [0]],
+    ['the last', [299]],
+    ['three far apart', [10, 150, 290]],
+  ])('%s of 300: all others are in within eight runs, of ten PATCHes at most', async (_, places) => {
+    const { tenant, cloudflare, run } = listScene();
+    const users = addRisky(tenant, 'high', 300);
+    for (const place of places)
+      cloudflare.refusedValues.add(tenant.user(users[place] ?? '')?.userPrincipalName?.toLowerCase() ?? '');
+    const random = seeded(13);
+    for (const number of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      cloudflare.forgetRequests();
+      const ended = await run({ random });
+      expect([ended.ok, patches(cloudflare).length <= 10], `run ${number}`).toEqual([false, true]);
+      const ids = ended.lines.filter(({ event }) => event === 'add-failed').flatMap((line) => line['ids']);
+      expect([...ids, ...described(cloudflare, NAMES.high)].sort()).toEqual([...users].sort());
+    }
+    expect(cloudflare.entries(NAMES.high)).toHaveLength(300 - places.length);
+  });
+
+  it('three alone end the level, and all are named', async () => {
+    const { tenant, cloudflare, run } = listScene();
+    const upns = [1, 2, 3, 4].map((number) => `odd${number}@contoso.example`);
+    for (const upn of upns) cloudflare.refusedValues.add(upn);
+    const users = upns.map((upn) => tenant.addUser({ upn, level: 'high' }));
+    const ended = await run();
+    expect(ended.lines.find(({ event }) => event === 'add-failed')?.['ids']).toHaveLength(users.length);
+    expect(patches(cloudflare)).toHaveLength(7);
+  });
+
+  it.each(EACH_BEHAVIOUR)('one among good ones, one level among others, with %s', async (_, behaviour) => {
+    const { tenant, cloudflare, run, listed } = listScene({ cloudflare: behaviour });
+    for (const level of RISK_LEVELS) addRisky(tenant, level, 4);
+    const odd = tenant.addUser({ upn: 'Odd@contoso.example', level: 'medium' });
+    cloudflare.refusedValues.add('odd@contoso.example');
+    const ended = await run();
+    const told = ended.lines.find(({ event }) => event === 'add-failed');
+    expect([ended.ok, told?.['level'], told?.['ids']]).toEqual([false, 'medium', [odd]]);
+    expect(told?.message).toMatch(/userPrincipalName.*EXEMPT_USER_IDS/);
+    expect(listed()).toEqual(atRiskOf(tenant, odd));
+  });
+});
+
+describe('a PATCH whose answer does not tell', () => {
+  const DONE = {
+    '504, but carried out': faults.status(504, { applied: true }),
+    'half a body, but carried out': faults.cutBody(),
+    'nothing, but carried out': faults.hang({ applied: true }),
+  };
+  const NOT_DONE = {
+    '504': faults.status(504),
+    '400': faults.status(400),
+    '200 without success': faults.json(REFUSAL),
+    '200 and a page': faults.html(),
+    'a broken connection': faults.broken(),
+    'nothing, deaf to its end': faults.hangIgnoringAbort(),
+    'a redirect': faults.redirect('https://attacker.example/'),
+    '429 with Retry-After': faults.throttled('7'),
+  };
+  /** Ada moves from high to low, Bo is released, and three are new. */
+  async function changing() {
+    const made = listScene();
+    const { tenant, cloudflare, run } = made;
+    const [ada = '', bo = ''] = addRisky(tenant, 'high', 3);
+    await run();
+    neverUncovered(cloudflare, tenant.user(ada)?.userPrincipalName ?? '');
+    tenant.setRisk(ada, 'low');
+    tenant.dismiss(bo);
+    addRisky(tenant, 'high', 3);
+    cloudflare.forgetRequests();
+    return made;
+  }
+
+  it.each(Object.entries({ ...DONE, ...NOT_DONE }))(
+    '%s: the list is read again, and the rest is sent',
+    async (name, give) => {
+      const { cloudflare, runWell, expectInSync } = await changing();
+      for (const change of ['append', 'remove'])
+        cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(change), times: 1, give });
+      await runWell();
+      expectInSync();
+      const high = cloudflare.listsNamed(NAMES.high)[0]?.id ?? '';
+      const sent = cloudflare.requests.filter(({ path }) => path.includes(high)).map(({ method }) => method);
+      const change = name.startsWith('429') ? 'PATCH PATCH' : `PATCH GET${name in NOT_DONE ? ' PATCH' : ''}`;
+      expect(sent.join(' ')).toBe(`GET ${change} ${change}`);
+    },
+  );
+
+  const always = Object.entries(NOT_DONE);
+  it.each(always)('%s, always: nobody leaves or is said to, and ten PATCHes to a list at most', async (_, give) => {
+    const { cloudflare, env, run, listed } = await changing();
+    // With time for everything.
+    env['DEADLINE_SECONDS'] = '800';
+    for (const only of ['', 'remove']) {
+      const rule = cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(only), give });
+      const { high, low } = listed();
+      cloudflare.forgetRequests();
+      const ended = await run({ cron: QUARTER_HOURLY });
+      expect([ended.ok, ended.events.length > 0]).toEqual([false, true]);
+      for (const event of ended.events) expect(event).toMatch(/^(add|remove)-failed$/);
+      expect(ended.lines.filter(({ removed }) => Array.isArray(removed))).toEqual([]);
+      expect(listed().high).toEqual(expect.arrayContaining(high ?? []));
+      if (only === '') expect([listed().low, ended.lines.at(-1)]).toMatchObject([low, { added: 0, removed: 0 }]);
+      for (const level of ['high', 'low'])
+        expect(patches(cloudflare).filter((one) => one.startsWith(level)).length, level).toBeLessThanOrEqual(10);
+      rule.remove();
+    }
+  });
+});
+
+/** What was answered first. */
+let first: unknown;
+it.each([
+  ['a page without its last entry', resultOf((result) => result.slice(1))],
+  ['pages that repeat', resultOf((result) => [...result.slice(1), result[1]])],
+  ['the first page again and again', resultOf((result) => (first ??= result))],
+  ['an entry too many', resultOf((result) => [...result, { value: 'more@contoso.example' }])],
+  ['an entry without a value', resultOf((result) => [...result.slice(1), { description: 'x' }])],
+  ['null where there are entries', resultOf(() => null)],
+  ['nothing where there are entries', resultOf(() => [])],
+  ['fewer than the lookup counted', changed(() => ({ result_info: { total_count: 3 } }))],
+  ['no success', changed(() => ({ success: false }))],
+  ['errors beside success', changed(() => ({ errors: [{ code: 1 }] }))],
+  ['no answer', faults.hang()],
+])('a list of which comes %s is not whole: it is left alone, and the others go on', async (_, give) => {
+  const { tenant, cloudflare, run, listed } = listScene({ cloudflare: { largestPage: 3 } });
+  const [ada = '', bo = ''] = addRisky(tenant, 'high', 5);
+  const [cy = ''] = addRisky(tenant, 'low', 5);
+  await run();
+  const before = cloudflare.entries(NAMES.high);
+  const high = cloudflare.listsNamed(NAMES.high)[0]?.id;
+  cloudflare.fault({ on: new RegExp(`^GET /lists/${high}/items`), give });
+  tenant.dismiss(ada);
+  tenant.setRisk(bo, 'low');
+  tenant.setRisk(cy, 'high');
+  const [dee = ''] = addRisky(tenant, 'low', 1);
+  const ended = await run();
+  expect([ended.ok, ended.events, ended.milliseconds < 50_000]).toEqual([false, ['list-unread'], true]);
+  expect(ended.lines.find(({ event }) => event)).toMatchObject({ severity: 'error', level: 'high' });
+  expect(cloudflare.entries(NAMES.high)).toEqual(before);
+  // Who moves to the level that could not be read stays where they are.
+  expect(listed().low).toEqual(expect.arrayContaining([bo, cy, dee]));
+});
+
+it.each(EACH_BEHAVIOUR)('refused: one error that names setting and permission, with %s', async (_, behaviour) => {
+  for (const wrong of ['token', 'read-only', 'none', 'account', 'no account'] as const) {
+    const { tenant, cloudflare, env, run } = listScene({ cloudflare: behaviour });
+    await run();
+    addRisky(tenant, 'high', 2);
+    const knobs = { token: { token: 'another' }, 'read-only': { permission: 'read' }, none: { permission: 'none' } };
+    Object.assign(cloudflare, new Map<string, object>(Object.entries(knobs)).get(wrong));
+    if (wrong === 'account') env['CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID'] = '0'.repeat(32);
+    const error = { code: '7003', message: 'Could not route' };
+    if (wrong === 'no account') cloudflare.fault({ on: /./, give: faults.status(404, { error }) });
+    cloudflare.forgetRequests();
+    const ended = await run();
+    const errors = ended.lines.filter(({ severity }) => severity === 'error');
+    expect([ended.ok, errors.length], wrong).toEqual([false, 1]);
+    expect(errors[0]?.message).toMatch(/CLOUDFLARE_ZERO_TRUST_API_TOKEN.*Account > Zero Trust > Edit/);
+    if (wrong.includes('account')) expect(errors[0]?.message).toContain('CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID');
+    expect(patches(cloudflare).length).toBeLessThanOrEqual(wrong === 'read-only' ? 1 : 0);
+  }
+});
+
+it('a Retry-After is waited out in reads and writes, and a block of two minutes ends the run, not the service', async () => {
+  const { tenant, cloudflare, run, expectInSync } = listScene();
+  addRisky(tenant, 'high', 3);
+  for (const on of [/^GET \/lists\?/, /^GET .*items/, /^PATCH/])
+    cloudflare.fault({ on, times: 1, give: faults.throttled('5') });
+  await run();
+  const ended = await run();
+  expect([ended.ok, ended.milliseconds >= 5_000]).toEqual([true, true]);
+  expectInSync();
+  cloudflare.requestsPerMinute = 2;
+  addRisky(tenant, 'low', 1);
+  expect((await run()).ok).toBe(false);
+  cloudflare.requestsPerMinute = 600;
+  for (let minute = 0; minute < 3; minute += 1) await run();
+  expectInSync();
+});
+
+it('the brake and the second reading hold for each destination by itself, from one reading', async () => {
+  const { tenant, cloudflare, env, run, members, listed } = listScene({ ...BOTH, env: { MAX_REMOVALS: '2' } });
+  const users = addRisky(tenant, 'high', 2).sort();
+  await run();
+  cloudflare.putEntries(NAMES.low, { value: 'ada@contoso.example', description: tenant.addUser() });
+  for (const id of users) tenant.dismiss(id);
+  const readings = () => tenant.requests.filter(({ path }) => path.includes('riskyUsers')).length;
+  tenant.forgetRequests();
+  const ended = await run();
+  const brake = ended.lines.find(({ event }) => event === 'too-many-removals');
+  expect([ended.ok, ended.events, brake?.['destination']]).toEqual([false, ['too-many-removals'], 'lists']);
+  expect(brake?.message).toMatch(/MAX_REMOVALS.*3/);
+  expect([readings(), members().high, listed().high]).toEqual([2, [], users]);
+  for (const id of users) tenant.addMember(NAMES.high, id);
+  env['MAX_REMOVALS'] = '3';
+  const rule = tenant.fault({ on: /riskyUsers/, after: 1, give: faults.status(400) });
+  expect((await run()).events).toContain('second-reading-failed');
+  expect([members().high, listed().high]).toEqual([users, users]);
+  rule.remove();
+  tenant.forgetRequests();
+  expect((await run()).ok).toBe(true);
+  expect([readings(), members().high, listed().high, listed().low]).toEqual([2, [], [], []]);
+});
+
+const TROUBLE = {
+  hanging: faults.hangIgnoringAbort(),
+  refused: faults.status(403),
+  throttled: faults.throttled('40'),
+  slow: faults.slow(14_000),
+  endless: faults.endlessBody(),
+};
+const PLACES = [
+  ['groups', /^GET \/groups/],
+  ['groups', /^POST \/\$batch/],
+  ['lists', /^GET \/lists\?/],
+  ['lists', /^GET \/lists\/.*items/],
+  ['lists', /^PATCH/],
+] as const;
+const kinds = Object.entries(TROUBLE);
+const cases = PLACES.flatMap(([which, on]) => kinds.map(([kind, give]) => [which, kind, on, give] as const));
+
+it.each(cases)('I12 independent: %s %s at %s, the other is in sync as soon as ever', async (which, kind, on, give) => {
+  const { tenant, cloudflare, run, members, listed } = listScene({ ...BOTH, latencyMs: 20 });
+  const [ada = '', bo = ''] = addRisky(tenant, 'high', 4);
+  await run();
+  tenant.setRisk(ada, 'low');
+  tenant.dismiss(bo);
+  addRisky(tenant, 'medium', 3);
+  (which === 'groups' ? tenant : cloudflare).fault({ on, give });
+  tenant.forgetRequests();
+  cloudflare.forgetRequests();
+  const ended = await run();
+  expect(which === 'groups' ? listed() : members()).toEqual(atRiskOf(tenant));
+  const { requests } = which === 'groups' ? cloudflare : tenant;
+  const last = requests.findLast(({ method }) => method !== 'GET');
+  // A second lies between the two readings of riskyUsers.
+  expect((last?.endedAt ?? 0) - (tenant.requests[0]?.at ?? 0)).toBeLessThan(3_000);
+  expect(ended.milliseconds).toBeLessThanOrEqual(50_000);
+  if (kind === 'slow') return;
+  expect([ended.ok, ended.lines.at(-1)?.message]).toEqual([false, expect.stringMatching(/^Not in sync/)]);
+  for (const line of ended.lines) if (line.severity === 'error') expect(line['destination']).toBe(which);
+});
+
+it.each([
+  [0, 0],
+  [100, 100],
+  [200, 800],
+])('a first fill on the Free plan starves no list: Graph takes %s ms, Cloudflare %s', async (latencyMs, slow) => {
+  const options = { ...BOTH, latencyMs, cloudflare: { latencyMs: slow } };
+  const { tenant, cloudflare, run, members, listed } = listScene(options);
+  const counts = { high: 200, medium: 500, low: 600 };
+  for (const level of RISK_LEVELS) addRisky(tenant, level, counts[level]);
+  const plan = faults.freePlan(bothAs('free plan', tenant, cloudflare));
+  expect([(await run({ fetch: plan.fetch })).ok, plan.refused() > 0]).toEqual([false, true]);
+  expect(listed()).toEqual(atRiskOf(tenant));
+  for (let more = 0; more < 3; more += 1) {
+    plan.newInvocation();
+    await run({ fetch: plan.fetch });
+  }
+  expect(members()).toEqual(listed());
+});

@@ -1,0 +1,312 @@
+/** Lists as a destination: which addresses stand where, when they may go, and what others do to the lists. */
+import { describe, expect, it } from 'vitest';
+import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
+import { EACH_BEHAVIOUR } from '../tenant/cloudflare/behaviours';
+import * as faults from '../tenant/faults';
+import { guestUpn, GROUP_NAMES as NAMES } from '../tenant/names';
+import { addresses, described, levelsOf, listScene, neverUncovered, patches } from './list-scene';
+import { addRisky } from './scene';
+
+const ADA = 'ada@contoso.example';
+const LOOKUP = /^GET \/lists\?/;
+
+/** Foreign entries, as many as said. */
+const foreign = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ value: `theirs${index}@contoso.example` }));
+
+describe.each(EACH_BEHAVIOUR)('with %s', (_, behaviour) => {
+  it('makes the lists, follows everyone with one PATCH for adds and one for removals, and then only reads', async () => {
+    const { tenant, cloudflare, run, runWell, expectInSync } = listScene({ cloudflare: behaviour });
+    const [high = [], medium = [], low = []] = RISK_LEVELS.map((level) => addRisky(tenant, level, 8));
+    tenant.addUser();
+    const first = await run();
+    expect([first.ok, first.events]).toEqual([true, Array(3).fill('list-created')]);
+    expect(first.text).toMatch(/Name it in the Gateway policy/);
+    expectInSync();
+    expect(patches(cloudflare)).toEqual(['high +8 -0', 'medium +8 -0', 'low +8 -0']);
+    for (const level of RISK_LEVELS) {
+      const description = expect.stringContaining(`risky-users:${level}`);
+      expect(cloudflare.listsNamed(NAMES[level])).toMatchObject([{ type: 'EMAIL', description }]);
+    }
+
+    const staying = [...medium.slice(0, 3), ...high.slice(4)];
+    neverUncovered(cloudflare, ...staying.map((id) => tenant.user(id)?.userPrincipalName ?? ''));
+    for (const id of high.slice(0, 2)) tenant.dismiss(id);
+    for (const id of medium.slice(0, 3)) tenant.setRisk(id, 'high');
+    for (const id of low.slice(0, 2)) tenant.confirmCompromised(id);
+    for (const id of high.slice(4, 6)) tenant.setRisk(id, 'low');
+    tenant.setUpn(high[7] ?? '', 'Married@Contoso.example');
+    cloudflare.forgetRequests();
+    await runWell();
+    expectInSync();
+    expect(patches(cloudflare)).toEqual(['high +6 -0', 'low +2 -0', 'high +0 -4', 'medium +0 -3', 'low +0 -2']);
+
+    cloudflare.forgetRequests();
+    tenant.forgetRequests();
+    const idle = await run();
+    expect(idle.lines).toMatchObject([{ message: expect.stringContaining('In sync, nothing to do') }]);
+    if (behaviour.largestPage === undefined) expect(idle.requests).toBe(5);
+    expect([...cloudflare.requests, ...tenant.requests].filter(({ method }) => method !== 'GET')).toEqual([]);
+  });
+
+  it('keeps every address of theirs, shared, foreign or spelt otherwise, for whoever needs it', async () => {
+    const { tenant, cloudflare, run, runWell } = listScene({ cloudflare: behaviour });
+    const names = ['Moving', 'S', 's', 'Theirs', 'spelt'];
+    const [moving = '', sharing = '', leaving = '', other = '', spelt = ''] = names.map((name) =>
+      tenant.addUser({ upn: `${name}@Contoso.example`, level: 'high' }),
+    );
+    const entries = [
+      { value: 'THEIRS@contoso.example', description: 'of the helpdesk' },
+      { value: 'Spelt@Contoso.Example', description: spelt.toUpperCase() },
+    ];
+    const stand = (level: RiskLevel) => addresses(cloudflare, level).map((address) => address.replace(/@.*/, ''));
+    cloudflare.addList({ name: NAMES.high, entries });
+    expect((await run()).ok).toBe(true);
+    expect(stand('high')).toEqual(['moving', 's', 'spelt', 'theirs']);
+    neverUncovered(cloudflare, 'moving@contoso.example', 'theirs@contoso.example');
+    tenant.setUpn(moving, 'Married@contoso.example');
+    tenant.dismiss(leaving);
+    await runWell();
+    expect(stand('high')).toEqual(['married', 'moving', 's', 'spelt', 'theirs']);
+    tenant.setRisk(moving, 'low');
+    for (const id of [spelt, other]) tenant.dismiss(id);
+    await runWell();
+    expect(stand('high')).toEqual(['s', 'theirs']);
+    expect(stand('low')).toEqual(['married', 'moving']);
+    tenant.dismiss(sharing);
+    const last = await run();
+    expect([last.ok, last.lines.at(-1)?.['foreignEntries'], stand('high')]).toEqual([true, 1, ['theirs']]);
+    cloudflare.forgetRequests();
+    await runWell();
+    expect(patches(cloudflare)).toEqual([]);
+  });
+});
+
+describe('an address is not removed while anyone may need it', () => {
+  /** Two users with one address at the high level, the first of them named by its description. */
+  async function sharing() {
+    const made = listScene();
+    const named = made.tenant.addUser({ upn: ADA, level: 'high' });
+    expect((await made.run()).ok).toBe(true);
+    return { ...made, named, second: made.tenant.addUser({ upn: 'Ada@Contoso.example', level: 'high' }) };
+  }
+
+  /** What Entra says of the two, run by run, and the levels at which the address then stands. */
+  const SHARED = {
+    'whom the description names is released first': ['none/high: high', 'none/none: '],
+    'whom the description names is released last': ['high/none: high', 'none/none: '],
+    'it moves only with the last of them': ['low/high: high+low', 'low/low: low', 'none/high: high'],
+    'the other one is in doubt': ['none/hidden: high'],
+    'the other one is exempt, and named in another list': ['none/none: high+low'],
+  };
+  it.each(Object.entries(SHARED))('%s', async (name, steps) => {
+    const { tenant, cloudflare, run, env, named, second } = await sharing();
+    if (name.includes('exempt')) {
+      env['EXEMPT_USER_IDS'] = second;
+      cloudflare.putEntries(NAMES.low, { value: ADA, description: second });
+    }
+    if (!steps.includes('none/none: ')) neverUncovered(cloudflare, ADA);
+    await run();
+    for (const step of steps) {
+      const [, first = '', other = '', levels] = /(.*)\/(.*): (.*)/.exec(step) ?? [];
+      tenant.setRisk(named, first);
+      tenant.setRisk(second, other);
+      expect(await run()).toMatchObject({ ok: true, events: other === 'hidden' ? ['in-doubt'] : [] });
+      expect(levelsOf(cloudflare, ADA).join('+'), step).toBe(levels);
+    }
+  });
+
+  it.each(['high', 'hidden', 'low'])('seen only by the second reading: %s', async (level) => {
+    const { tenant, cloudflare, run, named, second } = await sharing();
+    tenant.setRisk(second, level);
+    tenant.dismiss(named);
+    tenant.fault({ on: /riskyUsers/, times: 1, give: faults.json({ value: [] }) });
+    await run();
+    expect(levelsOf(cloudflare, ADA)).toEqual(['high']);
+    expect((await run()).ok).toBe(true);
+    expect(levelsOf(cloudflare, ADA)).toEqual([level === 'low' ? 'low' : 'high']);
+  });
+
+  it('moved while the new level cannot be read, made, written or filled: nobody leaves', async () => {
+    const { tenant, cloudflare, run, runWell } = listScene();
+    const ada = tenant.addUser({ upn: ADA, level: 'low' });
+    await run();
+    neverUncovered(cloudflare, ADA);
+    tenant.setUpn(ada, 'new@contoso.example');
+    tenant.setRisk(ada, 'high');
+    const list = cloudflare.listsNamed(NAMES.high)[0]?.id ?? '';
+    cloudflare.putEntries(list, ...foreign(1_000));
+    const stays = () => expect(cloudflare.entries(NAMES.low)).toEqual([{ value: ADA, description: ada }]);
+    for (const [on, give] of [
+      [new RegExp(`^GET /lists/${list}`), faults.status(400)],
+      [new RegExp(`^PATCH /lists/${list}`), faults.status(500)],
+      [LOOKUP, faults.status(400)],
+      [/^nothing/, faults.html()],
+    ] as const) {
+      const rule = cloudflare.fault({ on, give });
+      expect((await run()).ok).toBe(false);
+      rule.remove();
+      stays();
+    }
+    cloudflare.deleteList(list);
+    const rule = cloudflare.fault({ on: /^POST/, give: faults.status(500) });
+    expect((await run()).events).toEqual(['list-not-created']);
+    rule.remove();
+    // Only the present address fits: both must stand there before one of them goes.
+    cloudflare.addList({ name: NAMES.high, entries: foreign(999) });
+    expect((await run()).events).toEqual(['list-full']);
+    stays();
+    cloudflare.removeEntry(NAMES.high, 'theirs0@contoso.example');
+    await runWell();
+    expect(addresses(cloudflare, 'low')).toEqual([]);
+  });
+
+  it('an entry that somebody else took over while it was to be removed is theirs', async () => {
+    const { tenant, cloudflare, run } = listScene();
+    const ada = tenant.addUser({ upn: ADA, level: 'high' });
+    await run();
+    tenant.dismiss(ada);
+    cloudflare.fault({ on: /^PATCH/, times: 1, give: faults.status(500) });
+    cloudflare.after(({ method }) => {
+      if (method === 'PATCH') cloudflare.putEntries(NAMES.high, { value: ADA, description: 'held by the helpdesk' });
+    });
+    await run();
+    expect(addresses(cloudflare, 'high')).toEqual([ADA]);
+  });
+});
+
+describe('whom no list can hold', () => {
+  const UNUSABLE = [guestUpn('bo@fabrikam.example'), null, 'no address', `${'a'.repeat(250)}@contoso.example`];
+
+  it('makes the run fail with lists alone, by id, until they are exempt; the others go in', async () => {
+    const { tenant, cloudflare, run, runWell, env } = listScene();
+    const nowhere = UNUSABLE.map((upn) => tenant.addUser({ upn, level: 'high' }));
+    const [user = ''] = addRisky(tenant, 'high', 1);
+    const ended = await run();
+    const told = ended.lines.find(({ event }) => event === 'not-listable');
+    expect([ended.ok, told?.severity, told?.['ids']]).toEqual([false, 'error', expect.arrayContaining(nowhere)]);
+    expect(told?.message).toMatch(/^4 users .*DESTINATIONS.*EXEMPT_USER_IDS/);
+    expect(described(cloudflare, NAMES.high)).toEqual([user]);
+    env['EXEMPT_USER_IDS'] = nowhere.join();
+    await runWell();
+  });
+
+  it('is a warning with groups as well, which hold them', async () => {
+    const { tenant, run, members } = listScene({ destinations: 'groups,lists' });
+    const nowhere = UNUSABLE.map((upn) => tenant.addUser({ upn, level: 'low' }));
+    await run();
+    expect(await run()).toMatchObject({ ok: true, events: ['not-listable'] });
+    expect(members().low).toEqual(nowhere.sort());
+  });
+
+  it('keeps the address under which they stand, until the release', async () => {
+    const { tenant, cloudflare, run } = listScene();
+    const ada = tenant.addUser({ upn: ADA, level: 'high' });
+    await run();
+    tenant.setUpn(ada, null);
+    for (const level of ['high', 'low', 'none']) {
+      tenant.setRisk(ada, level);
+      expect((await run()).events).toEqual(level === 'none' ? [] : ['not-listable']);
+      expect(levelsOf(cloudflare, ADA)).toEqual(level === 'none' ? [] : [level]);
+    }
+  });
+});
+
+it.each([
+  ['1,000', 1_000, 998, 2],
+  ['5,000', 5_000, 4_998, 2],
+  ['1,000, exactly full', 1_000, 1_000, 0],
+  ['5,000, past 1,000', 5_000, 998, 5],
+  ['1,000, from a larger plan', 1_000, 1_200, 0],
+])('a full list of %s takes what fits, names the rest, and removes nobody', async (_, entriesPerList, taken, fit) => {
+  const { tenant, cloudflare, run } = listScene({ cloudflare: { entriesPerList } });
+  const id = cloudflare.addList({ name: NAMES.high, entries: foreign(taken) });
+  const waiting = addRisky(tenant, 'high', 5);
+  const ended = await run();
+  const written = cloudflare.entries(id).flatMap(({ description }) => description ?? []);
+  expect([ended.ok, written.length, cloudflare.entries(id).length]).toEqual([fit === 5, fit, taken + fit]);
+  const named = ended.lines.flatMap(({ severity, ids }) => (severity === 'error' && Array.isArray(ids) ? ids : []));
+  expect([...written, ...named].sort()).toEqual(waiting.sort());
+  const isOver = taken > entriesPerList;
+  if (fit < 5) expect(ended.events.at(-1)).toBe(isOver ? 'add-failed' : 'list-full');
+  expect(patches(cloudflare).length).toBeLessThanOrEqual(isOver ? 10 : 5);
+});
+
+describe('which list is ours', () => {
+  it('the oldest of a name, with a warning, and the others are left alone', async () => {
+    const { tenant, cloudflare, run } = listScene();
+    const [user = ''] = addRisky(tenant, 'high', 1);
+    const entries = [{ value: ADA, description: user }];
+    const younger = cloudflare.addList({ name: NAMES.high, entries, created_at: '2026-02-01T00:00:00Z' });
+    const oldest = cloudflare.addList({ name: NAMES.high, created_at: '2026-01-01T00:00:00Z' });
+    for (const other of [{ name: NAMES.high.toUpperCase() }, { name: NAMES.high, type: 'DOMAIN' }] as const)
+      cloudflare.addList({ ...other, created_at: '2025-01-01T00:00:00Z' });
+    const ended = await run();
+    const told = ended.lines.find(({ event }) => event === 'duplicate-names');
+    const message = expect.stringContaining(oldest);
+    expect([ended.ok, told]).toMatchObject([true, { severity: 'warn', level: 'high', ids: [younger], message }]);
+    expect([described(cloudflare, oldest), described(cloudflare, younger)]).toEqual([[user], [user]]);
+  });
+
+  it('one that was renamed fails its level, and none is made or used in its place', async () => {
+    const { tenant, cloudflare, run, listed } = listScene();
+    const [ada = ''] = addRisky(tenant, 'high', 1);
+    await run();
+    const id = cloudflare.listsNamed(NAMES.high)[0]?.id ?? '';
+    cloudflare.changeList(id, { name: 'Isolated people' });
+    tenant.setRisk(ada, 'low');
+    const [bo = ''] = addRisky(tenant, 'high', 1);
+    for (const high of [undefined, []]) {
+      const ended = await run();
+      expect([ended.ok, ended.events]).toEqual([false, ['list-renamed']]);
+      expect(ended.text).toContain(id);
+      expect(listed()).toEqual({ high, medium: [], low: [ada] });
+      expect(described(cloudflare, id)).toEqual([ada]);
+      // An administrator makes another one of the name, and later thinks better of it.
+      if (high === undefined) cloudflare.addList({ name: NAMES.high });
+      else cloudflare.deleteList(NAMES.high);
+    }
+    cloudflare.changeList(id, { name: NAMES.high });
+    expect((await run()).ok).toBe(true);
+    expect(listed()).toEqual({ high: [bo], medium: [], low: [ada] });
+  });
+
+  it.each([400, 404] as const)('deleted meanwhile (%s): it fails, and the next run makes it', async (missingList) => {
+    const { runInSync, tenant, cloudflare, run } = listScene({ cloudflare: { missingList } });
+    await run();
+    for (const level of RISK_LEVELS) addRisky(tenant, level, 2);
+    const { id = '' } = cloudflare.listsNamed(NAMES.high)[0] ?? {};
+    cloudflare.before(({ path }) => path === `/lists/${id}` && cloudflare.deleteList(id));
+    expect(await run()).toMatchObject({ ok: false, events: ['add-failed'] });
+    expect([cloudflare.lists().length, addresses(cloudflare, 'low').length]).toEqual([2, 2]);
+    await runInSync();
+  });
+
+  it('is made only after two whole lookups, two seconds apart, that have none of the name', async () => {
+    const { tenant, cloudflare, run, runWell, expectInSync } = listScene();
+    addRisky(tenant, 'high', 1);
+    // Made, although the answers do not say so.
+    cloudflare.fault({ on: /^POST/, times: 3, give: faults.status(504, { applied: true }) });
+    expect(await run()).toMatchObject({ ok: false, events: Array(3).fill('list-not-created') });
+    cloudflare.forgetRequests();
+    const nothing = faults.json({ success: true, errors: [], messages: [], result: null });
+    cloudflare.fault({ on: LOOKUP, times: 1, give: nothing });
+    await runWell();
+    const [first, second] = cloudflare.requests.filter(({ path }) => path === '/lists').map(({ at }) => at);
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(2_000);
+    expectInSync();
+    cloudflare.deleteList(NAMES.low);
+    for (const give of [faults.status(400), faults.html(), faults.json({ success: true, errors: [] })]) {
+      const rule = cloudflare.fault({ on: LOOKUP, after: 1, give });
+      expect((await run()).events).toContain('lists-unread');
+      rule.remove();
+    }
+    expect(cloudflare.lists()).toHaveLength(2);
+    // Somebody makes it between the two lookups.
+    cloudflare.after(({ path }) => {
+      if (path === '/lists' && cloudflare.lists().length === 2) cloudflare.addList({ name: NAMES.low });
+    });
+    await runWell();
+    expect(cloudflare.lists()).toHaveLength(3);
+  });
+});
