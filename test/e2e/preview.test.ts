@@ -1,124 +1,213 @@
-/** The preview against the stand-in tenant: what it says of good settings, and of each fault that it is there to find. */
+/** The preview against both stand-ins: a chain that is whole, and each link of it broken. */
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { settingsFor } from '../bundle';
-import { preview } from '../dry-run';
-import { realClock } from '../tenant/clock';
+import { runningJob } from '../tenant/admin-desk';
 import { GROUP_NAMES } from '../tenant/names';
-import { createTenant, type Tenant } from '../tenant/tenant';
+import { preview } from '../tools/preview/preview';
+import { type ChainWorld, chainWorld, runHere, writeFiles } from './chain-world';
 
-const PINNED_ROLES = ['IdentityRiskyUser.Read.All', 'GroupMember.ReadWrite.All'];
-const FOUND_ROLES = [...PINNED_ROLES, 'GroupMember.Read.All'];
+const DAY_MS = 86_400_000;
+const OTHER = '2f1cbe0a-9d2e-4c51-8a43-6b0d5c7e9f10';
+const READY = 'Ready: every link of the chain was examined, and none is missing.';
 
-function tenantWith(permissions: readonly string[]): Tenant {
-  const tenant = createTenant({ clock: realClock, permissions });
-  tenant.addUser({ level: 'high' });
-  return tenant;
+/** Whatever is found, nothing is written and nobody named. */
+async function previewOf(world: ChainWorld) {
+  const { folder, remove } = writeFiles(world);
+  const { fetch, variables, tenant, cloudflare, desk, zeroTrust } = world;
+  const options = { folder, environment: undefined, variables, fetch, runWorker: runHere, nowMs: Date.now() };
+  const { good, text } = await preview(options).finally(remove);
+  expect([tenant, cloudflare, desk, zeroTrust].flatMap(({ violations }) => violations)).toEqual([]);
+  const requests = [...tenant.requests, ...cloudflare.requests].filter(({ path }) => path !== '/token');
+  expect(requests.filter(({ method }) => method !== 'GET')).toEqual([]);
+  const people = tenant.users().map(({ displayName }) => displayName ?? '');
+  const secrets = Object.values({ ...world.secrets, ...variables }).flatMap((one) => one.split('\n'));
+  for (const word of ['@', 'eyJ', ...secrets, ...people].filter(Boolean)) expect(text.includes(word), word).toBe(false);
+  const rows = text.split('\n');
+  const open = rows.map((row) => row.replace(/^(..) {2}(.{19}) {2}/, (_, mark, link) => `${mark} ${link.trim()}: `));
+  return { good, text, open: open.filter((row) => /^(!!|\?\?) /.test(row)), last: rows.at(-1) ?? '' };
 }
 
-function addGroups(tenant: Tenant): Record<string, string> {
-  const ids = (['high', 'medium', 'low'] as const).map(
-    (level) => `${level}=${tenant.addGroup({ displayName: GROUP_NAMES[level] })}`,
-  );
-  return { GROUP_IDS: ids.join(',') };
+type Change = (world: ChainWorld) => unknown;
+/** By the lines that are not ok, as "mark link: words that it has | …": what is broken. */
+type Breaks = Readonly<Record<string, Change | readonly Change[]>>;
+
+function set(of: 'vars' | 'secrets' | 'policy' | 'variables' | 'tenant', some: object): Change {
+  return (world) => Object.assign(world[of], some);
 }
-
-/** Nothing was written, whatever the outcome. */
-async function previewOf(tenant: Tenant, settings: Record<string, string> = {}) {
-  const groups = tenant.groups();
-  const { good, text } = await preview({ env: { ...settingsFor(tenant), ...settings }, fetch: tenant.fetch });
-  expect(tenant.groups()).toEqual(groups);
-  expect(tenant.requests.filter(({ method, path }) => method !== 'GET' && path !== '/token')).toEqual([]);
-  expect(tenant.violations).toEqual([]);
-  expect(text).not.toContain('eyJ');
-  expect(text).not.toContain(tenant.ids.clientSecret);
-  return { good, text };
+function job(some: object): Change {
+  return ({ desk, scim }) => Object.assign(desk.applications.get(scim)?.jobs[0] ?? {}, some);
 }
+function scim(enabled: boolean, identity_update_behavior: string): Change {
+  const scim_config = { enabled, identity_update_behavior };
+  return ({ zeroTrust }) => Object.assign(zeroTrust.providers[0] ?? {}, { scim_config });
+}
+function without(of: 'desk' | 'zeroTrust', permission: string): Change {
+  const others = (all: readonly string[]) => all.filter((one) => one !== permission);
+  return ({ [of]: desk }) => Object.assign(desk, { permissions: others(desk.permissions) });
+}
+const misspelt = set('vars', { DRYRUN: 'true' });
 
-test('a good tenant: what would be done, and that all is ready', async () => {
-  const tenant = tenantWith([...FOUND_ROLES, 'Group.Create']);
-  const { good, text } = await previewOf(tenant);
-  expect(text).toContain(`Dry run: would create the group ${GROUP_NAMES.low}.`);
-  expect(text).toContain(`Dry run: would add 1 user to ${GROUP_NAMES.high}.`);
-  expect(text).toContain(`  ${tenant.atRisk('high')[0]}`);
-  expect(text).toMatch(/\bready to deploy\.$/i);
-  expect(text).not.toMatch(/MISSING|beyond need/);
-  expect(good).toBe(true);
-});
+const REST = '?? sign-in: The rest of the chain: not examined. Correct the settings first.';
+const UNPLANNED = '?? groups: The risky users must be read first.';
+const UNNAMED = '!! Cloudflare: No enabled HTTP policy with the action Isolate names';
+const ABSENT = '?? Cloudflare: Its group or list must be there first.';
+const UNKEPT = '!! Cloudflare: which this Worker does not keep (DESTINATIONS)';
+const UNASSIGNED = `names the group ${OTHER}, which is not assigned to the SCIM application`;
+const PROVISION = '!! sign-in: The permission Synchronization.ReadWrite.All is not granted';
+const UNCORRECTED = Array(3).fill('!! SCIM: or correct SCIM_');
+const EXCHANGED = '!! groups: Two ids are exchanged';
+const READ_USERS = 'IdentityRiskyUser.Read.All';
+const WRITE_MEMBERS = 'GroupMember.ReadWrite.All';
+const READ_GROUPS = 'GroupMember.Read.All';
+const SECRET = 'AZURE_AD_CLIENT_SECRET';
+const ADMIN = 'ENTRA_ADMIN_TOKEN needs';
+const NO_TOKENS = { CLOUDFLARE_API_TOKEN: '', ENTRA_ADMIN_TOKEN: '' };
+const FEW = { traffic: 'http.request.host == "a.example"' };
+const FULL = Array.from({ length: 1_000 }, (_, n) => ({ value: `n${n}@a.example` }));
+const QUARANTINE = { code: 'Quarantine', quarantine: { reason: 'TooManyDeletes' } };
 
-test('DRY_RUN is forced whatever the settings say', async () => {
-  const tenant = tenantWith([...FOUND_ROLES, 'Group.Create']);
-  expect((await previewOf(tenant, { DRY_RUN: 'false' })).text).toContain('Dry run: nothing was written.');
-});
+const GROUPS: Breaks = {
+  '': () => {},
+  [`!! settings: DRYRUN is no setting of this Worker. Did you mean DRY_RUN? | ${REST}`]: misspelt,
+  '!! sign-in: No network: login.microsoftonline.com was not reached (ENOTFOUND) | !! settings: DRYRUN': (world) => {
+    misspelt(world);
+    world.fetch = () => Promise.reject(new TypeError('fetch failed', { cause: new Error('ENOTFOUND') }));
+  },
+  [`!! settings: There is no .dev.vars | !! settings: ${SECRET} is not set. | ${REST}`]: (world) =>
+    Object.assign(world, { devVars: undefined }),
+  [`!! settings: .dev.vars is in UTF-16 | !! settings: ${SECRET} is not set. | ${REST}`]: (world) =>
+    Object.assign(world, { devVars: Buffer.from('\uFEFFA="b"\n', 'utf16le') }),
+  [`!! settings: Remove it from .dev.vars. | ${REST}`]: set('secrets', { AZURE_SECRET: 'x-x' }),
+  '!! settings: HEARTBEAT_URL is a secret and stands in [vars]': set('vars', { HEARTBEAT_URL: 'https://a.example' }),
+  [`!! settings: wrangler.toml is still the placeholder | ${REST}`]: set('vars', { AZURE_AD_CLIENT_ID: '<ID>' }),
+  [`!! settings: put ${SECRET}="…" into | ${REST}`]: set('secrets', { [SECRET]: '' }),
+  [`!! settings: looks like the Secret ID | ${REST}`]: set('secrets', { [SECRET]: OTHER }),
+  [`!! settings: ENTRA_ADMIN_TOKEN stands in .dev.vars, which | ${REST}`]: set('secrets', { ENTRA_ADMIN_TOKEN: 'x.y' }),
+  [`!! settings: are exchanged | !! sign-in: AADSTS90002 | ?? sign-in: When secret and | ${UNPLANNED}`]: (world) => {
+    const { tenantId, clientId } = world.tenant.ids;
+    set('vars', { AZURE_AD_TENANT_ID: clientId, AZURE_AD_CLIENT_ID: tenantId })(world);
+  },
+  [`!! sign-in: AADSTS7000215 | ${UNPLANNED}`]: set('secrets', { [SECRET]: 'not-it' }),
+  '!! sign-in: The client secret in use ends in 9 days': ({ desk: { credentials } }) => {
+    const endDateTime = new Date(Date.now() + 9.5 * DAY_MS).toISOString();
+    Object.assign(credentials.passwordCredentials[0] ?? {}, { endDateTime });
+  },
+  [`!! sign-in: ${WRITE_MEMBERS} is not granted`]: set('tenant', { permissions: [READ_USERS, READ_GROUPS] }),
+  // A refused lookup of the Worker leaves the other links to be examined.
+  [`!! sign-in: ${READ_GROUPS} is not granted`]: set('tenant', { permissions: [READ_USERS, WRITE_MEMBERS] }),
+  [`!! Entra ID Protection: P2 | ${UNPLANNED}`]: set('tenant', { licensed: false }),
+  [`!! groups: is called Sales | ${ABSENT}`]: ({ tenant, pins }) =>
+    pins({ high: tenant.addGroup({ displayName: 'Sales' }) }),
+  [`${EXCHANGED} | ${EXCHANGED} | ${ABSENT}`]: ({ ids, pins }) => pins({ high: ids.medium, medium: ids.high }),
+  [`!! sign-in: Group.Create is not granted | !! groups: ${GROUP_NAMES.low} is missing | ${ABSENT}`]: (world) => {
+    delete world.vars['GROUP_IDS'];
+    world.tenant.deleteGroup(world.ids.low);
+  },
+  '!! groups: it is a dynamic group': ({ tenant, ids }) =>
+    tenant.changeGroup(ids.low, { groupTypes: ['DynamicMembership'] }),
+  // More than the ids that the log shows.
+  '!! groups: 510 of its 510 members would be removed': ({ tenant, vars, ids }) => {
+    Object.assign(vars, { MAX_REMOVALS: '1000' });
+    for (let n = 0; n < 510; n += 1) tenant.addMember(ids.low, tenant.addUser());
+  },
+  '!! SCIM: is not assigned to the': ({ desk, scim, ids }) => desk.applications.get(scim)?.groups.delete(ids.low),
+  '!! SCIM: None of the groups is assigned to an enterprise application.': ({ desk }) => desk.applications.clear(),
+  [[PROVISION, ...UNCORRECTED, '!! SCIM: has no provisioning job'].join(' | ')]: (world) => {
+    world.desk.applications.set(OTHER, { groups: new Set(), jobs: [] });
+    set('vars', { SCIM_SERVICE_PRINCIPAL_ID: OTHER })(world);
+  },
+  '!! SCIM: in quarantine (TooManyDeletes)': job({ status: QUARANTINE }),
+  '!! SCIM: is not active. Start provisioning.': job({ schedule: { state: 'Disabled' } }),
+  '!! SCIM: That is too long ago': job(runningJob(Date.now() - 3 * DAY_MS)),
+  '!! Cloudflare: SCIM is off at the identity provider': scim(false, 'automatic'),
+  '!! Cloudflare: Choose Automatic identity updates': scim(true, 'reauth'),
+  '!! Cloudflare: There is no identity provider of | ?? Cloudflare: must be there first': ({ zeroTrust }) =>
+    Object.assign(zeroTrust.providers[0] ?? {}, { config: { directory_id: OTHER } }),
+  '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
+  [`${UNNAMED} | ${UNNAMED} | ${UNNAMED}`]: [
+    ...[set('policy', { action: 'block' }), set('policy', { filters: ['dns'] })],
+    set('policy', { identity: '', ...FEW }),
+  ],
+  '?? Cloudflare: has more conditions': set('policy', FEW),
+  [`!! Cloudflare: ${UNASSIGNED}`]: (world) =>
+    set('policy', { identity: world.groupsIn(...Object.values(world.ids), OTHER) })(world),
+  [`!! Cloudflare: The policy app ${UNASSIGNED}`]: ({ zeroTrust }) =>
+    zeroTrust.accessApps.push({ id: 'app', policies: [{ include: [{ azureAD: { id: OTHER } }] }] }),
+  [UNKEPT]: ({ cloudflare, policy }) => {
+    policy.identity += ` or identity.email in $${cloudflare.addList({ name: GROUP_NAMES.high })}`;
+  },
+  // A missing permission hides its own lines only, and is named.
+  [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ${ADMIN} Application.Read.All | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:
+    without('desk', 'Application.Read.All'),
+  [`?? groups: ${ADMIN} ${READ_GROUPS}`]: without('desk', READ_GROUPS),
+  [`?? SCIM: ${ADMIN} Synchronization.Read.All`]: without('desk', 'Synchronization.Read.All'),
+  '?? Cloudflare: CLOUDFLARE_API_TOKEN needs Account > Zero Trust > Read': without('zeroTrust', 'Zero Trust'),
+  [`?? sign-in: export ENTRA_ADMIN_TOKEN=$(az account | ?? groups: ENTRA_ADMIN_TOKEN= | ?? SCIM: ENTRA_ADMIN_TOKEN= | ?? Cloudflare: CLOUDFLARE_API_TOKEN`]:
+    set('variables', NO_TOKENS),
+};
 
-test('a missing permission to read is the error of the Worker', async () => {
-  const { good, text } = await previewOf(tenantWith(FOUND_ROLES.slice(1)));
-  expect(text).toMatch(/^ERROR: Graph refuses the risky users.*IdentityRiskyUser\.Read\.All/m);
-  expect(good).toBe(false);
-});
+const LISTS: Breaks = {
+  '': () => {},
+  // What is no token is not printed.
+  '?? sign-in: ENTRA_ADMIN_TOKEN is more than a token': set('variables', { ENTRA_ADMIN_TOKEN: 'first\nsecond' }),
+  [`!! Entra ID Protection: ${READ_USERS} | ${UNPLANNED.replace('groups', 'lists')} | ?? Cloudflare: must be read first`]:
+    set('tenant', { permissions: [] }),
+  [UNKEPT]: ({ policy }) => {
+    policy.identity += ` or identity.groups.name == "${GROUP_NAMES.high}"`;
+  },
+  [Array(3).fill('!! Cloudflare: is disabled. Enable it.').join(' | ')]: set('policy', { enabled: false }),
+  [`!! lists: ${GROUP_NAMES.low} is still to be made | !! Cloudflare: which is gone. | ${ABSENT}`]: (world) =>
+    world.cloudflare.deleteList(world.ids.low),
+  '!! lists: 1000 of 1000 entries (5,000 on Enterprise). 0 users would be removed, 1 added. More do not fit': (world) =>
+    world.cloudflare.putEntries(world.ids.high, ...FULL),
+  '!! lists: cannot be in a list': ({ tenant, user }) => tenant.setUpn(user, 'a_b.example#EXT#@contoso.example'),
+  '!! Cloudflare: does not know the address of 1 user at risk (': ({ zeroTrust: { addresses } }) =>
+    addresses.push((addresses.pop() ?? '').toUpperCase()),
+  // The Worker's own token reads lists and policies.
+  '?? sign-in: ENTRA_ADMIN_TOKEN | ?? Cloudflare: needs Account > Access: Users > Read': set('variables', NO_TOKENS),
+};
 
-test('a missing permission to write, which a dry run does not meet, is told by the token', async () => {
-  const tenant = tenantWith(FOUND_ROLES.filter((role) => role !== 'GroupMember.ReadWrite.All'));
-  addGroups(tenant);
-  const { good, text } = await previewOf(tenant);
-  expect(text).toContain('MISSING  GroupMember.ReadWrite.All: to read, add and remove members');
-  expect(text).toContain('Not ready to deploy');
-  expect(good).toBe(false);
-});
+const rows = (kept: 'groups' | 'lists', breaks: Breaks) =>
+  Object.entries(breaks).flatMap(([lines, change]) => [change].flat().map((one) => ({ kept, lines, change: one })));
 
-test('a permission beyond need is named, and no obstacle', async () => {
-  const tenant = tenantWith([...FOUND_ROLES, 'Directory.ReadWrite.All']);
-  const { good, text } = await previewOf(tenant, addGroups(tenant));
-  expect(text).toMatch(
-    /Granted beyond need:\n {2}GroupMember\.Read\.All: take it away\n {2}Directory\.ReadWrite\.All: take it away/,
-  );
-  expect(good).toBe(true);
-});
-
-test('a wrong secret is named by its setting', async () => {
-  const { good, text } = await previewOf(tenantWith(FOUND_ROLES), { AZURE_AD_CLIENT_SECRET: 'not it' });
-  expect(text).toMatch(/^ERROR: .*AADSTS7000215.*AZURE_AD_CLIENT_SECRET is wrong/m);
-  expect(text).not.toContain('permissions');
-  expect(good).toBe(false);
-});
-
-test('with nothing set every setting is named, and nothing is sent', async () => {
-  const tenant = tenantWith(FOUND_ROLES);
-  const { good, text } = await previewOf(tenant, {
-    AZURE_AD_TENANT_ID: '<TENANT-ID>',
-    AZURE_AD_CLIENT_ID: '<CLIENT-ID>',
-    AZURE_AD_CLIENT_SECRET: '',
+test.each([...rows('groups', GROUPS), ...rows('lists', LISTS)])('$kept: $lines', async ({ kept, lines, change }) => {
+  const world = chainWorld(kept);
+  change(world);
+  const { good, open, last } = await previewOf(world);
+  const expected = lines.split(' | ').filter(Boolean);
+  // What is not expected is seen whole.
+  const seen = open.map((line, index) => {
+    const [, link = '', words = ''] = /^(.*?: )(.*)$/.exec(expected[index] ?? '-: -') ?? [];
+    return line.startsWith(link) && line.includes(words) ? expected[index] : line;
   });
-  expect(text).toMatch(/AZURE_AD_TENANT_ID.*AZURE_AD_CLIENT_ID.*AZURE_AD_CLIENT_SECRET/);
-  expect(tenant.requests).toEqual([]);
-  expect(good).toBe(false);
+  expect(seen).toEqual(expected);
+  const wrong = open.find((line) => line.startsWith('!!'));
+  expect(good).toBe(wrong === undefined);
+  const ready = open.length === 0 ? READY : /^Ready as far as .*: \d lines? with \?\? above says? what was not\.$/;
+  expect(last).toMatch(wrong ? `Not ready. First, ${wrong.slice(3)}` : ready);
 });
 
-test('a token that cannot be read is no obstacle', async () => {
-  const tenant = tenantWith([...FOUND_ROLES, 'Group.Create']);
-  let token = '';
-  const { good, text } = await preview({
-    env: settingsFor(tenant),
-    fetch: async (input, init) => {
-      const headers = new Headers(init?.headers);
-      if (headers.has('authorization')) headers.set('authorization', `Bearer ${token}`);
-      const response = await tenant.fetch(input, { ...init, headers });
-      if (!String(input).endsWith('/token')) return response;
-      const answer = await response.json<{ access_token: string }>();
-      token = answer.access_token;
-      return Response.json({ ...answer, access_token: 'opaque' });
-    },
-  });
-  expect(text).toContain('The access token does not tell its roles');
-  expect(text).toContain('As far as can be seen, ready to deploy.');
+test('what is granted beyond need, who owns the groups and what was chosen is told, and no obstacle', async () => {
+  const world = chainWorld('groups');
+  const permissions = [READ_USERS, WRITE_MEMBERS, 'Group.Create', 'Directory.ReadWrite.All'];
+  set('tenant', { permissions })(world);
+  set('vars', { MAX_REMOVALS: 0 })(world);
+  world.tenant.addMember(world.ids.low, world.tenant.addUser());
+  world.desk.owners.set(world.ids.low, [world.user]);
+  const { good, text } = await previewOf(world);
   expect(good).toBe(true);
+  const enough = `${READ_USERS}, ${WRITE_MEMBERS}, ${READ_GROUPS}`;
+  expect(text).toContain(`Granted beyond need: Group.Create, Directory.ReadWrite.All. Enough is: ${enough}.`);
+  expect(text).toContain(`${world.ids.low} by ${world.user}`);
+  expect(text).toMatch(/^ok {2}groups .*MAX_REMOVALS=0 lets nobody be released/m);
 });
 
-test('a host that cannot be reached is named with the reason', async () => {
-  const tenant = tenantWith(FOUND_ROLES);
-  const { good, text } = await preview({
-    env: { ...settingsFor(tenant), DEADLINE_SECONDS: '5' },
-    fetch: () => Promise.reject(new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND') })),
-  });
-  expect(text).toContain('login.microsoftonline.com was not reached: getaddrinfo ENOTFOUND');
-  expect(good).toBe(false);
+test.each([
+  [0, READY, {}],
+  [1, 'Not ready. First, Cloudflare:', { BROKEN: 'yes' }],
+])('the real command ends with %i: %s', (code, last, broken) => {
+  const options = { encoding: 'utf8', env: { ...process.env, ...broken } } as const;
+  const ended = spawnSync(process.execPath, ['--import', 'tsx', 'test/e2e/real-preview.ts'], options);
+  expect(ended.stdout.trimEnd().split('\n').at(-1)?.slice(0, last.length)).toBe(last);
+  expect(ended.status).toBe(code);
 });

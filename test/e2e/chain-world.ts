@@ -1,0 +1,105 @@
+/** A chain that is whole, from the settings files to the policy, for the preview to examine and for tests to break. */
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { run } from '../../src/run';
+import { createAdminDesk, runningJob } from '../tenant/admin-desk';
+import { realClock } from '../tenant/clock';
+import { createCloudflareDesk } from '../tenant/cloudflare/admin-desk';
+import { CLOUDFLARE_HOST, createCloudflare } from '../tenant/cloudflare/cloudflare';
+import type { Fetch } from '../tenant/front-door';
+import { GROUP_NAMES, type Level } from '../tenant/names';
+import { createTenant } from '../tenant/tenant';
+import { WRANGLER_TOML } from '../tools/bundle';
+import type { RunWorker } from '../tools/preview/dry-run';
+
+const DAY_MS = 86_400_000;
+const ROLES = {
+  groups: ['IdentityRiskyUser.Read.All', 'GroupMember.ReadWrite.All', 'GroupMember.Read.All'],
+  lists: ['IdentityRiskyUser.Read.All'],
+};
+
+export type ChainWorld = ReturnType<typeof chainWorld>;
+
+/** `destination`: the one that is kept. Everything may be changed before the preview is started. */
+export function chainWorld(destination: 'groups' | 'lists') {
+  const tenant = createTenant({ clock: realClock, identityProtectionMs: 990, permissions: ROLES[destination] });
+  tenant.pageSizes = { members: 7 };
+  const cloudflare = createCloudflare({ clock: realClock });
+  const desk = createAdminDesk(tenant);
+  const zeroTrust = createCloudflareDesk(cloudflare);
+  const user = tenant.addUser({ level: 'high' });
+  const scim = tenant.addProvisioning().servicePrincipalId;
+  const { tenantId, clientId, clientSecret } = tenant.ids;
+  const vars: Record<string, unknown> = { AZURE_AD_TENANT_ID: tenantId, AZURE_AD_CLIENT_ID: clientId };
+  const secrets: Record<string, string> = { AZURE_AD_CLIENT_SECRET: clientSecret };
+  const add = (name: string) =>
+    destination === 'groups' ? tenant.addGroup({ displayName: name }) : cloudflare.addList({ name });
+  const ids = { high: add(GROUP_NAMES.high), medium: add(GROUP_NAMES.medium), low: add(GROUP_NAMES.low) };
+  const all = Object.values(ids);
+  const pins = (changed: Partial<Record<Level, string>> = {}) => {
+    const pairs = Object.entries({ ...ids, ...changed });
+    return Object.assign(vars, { GROUP_IDS: pairs.map(([level, id]) => `${level}=${id}`).join(',') });
+  };
+  const groupsIn = (...some: string[]) => `any(identity.groups[*].id in {${some.map((id) => `"${id}"`).join(' ')}})`;
+  const policy = {
+    ...{ id: 'b3c1e1a4-0f4a-4c53-8a94-6a0f7f1f2d31', action: 'isolate', enabled: true, filters: ['http'] },
+    ...{ traffic: '', device_posture: '', identity: groupsIn(...all) },
+  };
+  if (destination === 'groups') {
+    pins();
+    desk.applications.set(scim, { groups: new Set(all), jobs: [runningJob(Date.now())] });
+    for (const id of all) zeroTrust.scimGroups.add(id);
+  } else {
+    Object.assign(vars, { DESTINATIONS: 'lists', CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId });
+    secrets['CLOUDFLARE_ZERO_TRUST_API_TOKEN'] = cloudflare.token;
+    policy.identity = all.map((id) => `identity.email in $${id}`).join(' or ');
+  }
+  desk.credentials.passwordCredentials.push({
+    ...{ keyId: '0d7b9d0c-6a57-4b2c-9f0e-4f1a6f4e7a11', hint: clientSecret.slice(0, 3) },
+    endDateTime: new Date(Date.now() + 200 * DAY_MS).toISOString(),
+  });
+  // More than a page.
+  for (let n = 0; n < 30; n += 1) zeroTrust.addresses.push(`somebody.${n}@contoso.example`);
+  zeroTrust.addresses.push(...tenant.users().map(({ mail }) => String(mail).toLowerCase()));
+  zeroTrust.providers.push({
+    ...{ id: 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70', type: 'azureAD', config: { directory_id: tenantId } },
+    scim_config: { enabled: true, identity_update_behavior: 'automatic' },
+  });
+  zeroTrust.rules.push(policy);
+  const variables: Record<string, string> = {
+    ...{ ENTRA_ADMIN_TOKEN: desk.token, CLOUDFLARE_API_TOKEN: zeroTrust.token },
+    CLOUDFLARE_ACCOUNT_ID: cloudflare.accountId,
+  };
+  const fetch: Fetch = (input, init) => {
+    const { host } = new URL(input instanceof Request ? input.url : input);
+    return (host === CLOUDFLARE_HOST ? zeroTrust : desk).fetch(input, init);
+  };
+  /** What stands in .dev.vars: the secrets, unless it is something else. */
+  const file: { devVars: 'secrets' | Buffer | undefined } = { devVars: 'secrets' };
+  return {
+    ...{ ...file, tenant, cloudflare, desk, zeroTrust, user, scim, policy, vars, secrets, variables, fetch },
+    ...{ ids, pins, groupsIn },
+  };
+}
+
+/** The Worker in this process: to start a workerd for each broken link would take most of the time. */
+export const runHere: RunWorker = async (env, cron, fetch) => {
+  const lines: { level: string; text: string }[] = [];
+  const to = (level: string) => (text: string) => void lines.push({ level, text });
+  const io = { ...realClock, fetch, random: Math.random };
+  await run(env, cron, io, { log: to('log'), warn: to('warn'), error: to('error') }, {}).catch(() => {});
+  return lines;
+};
+
+/** The settings files, as someone who follows the README has them, in a folder of their own. */
+export function writeFiles({ vars, secrets, devVars }: ChainWorld): { folder: string; remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'preview-'));
+  const [start = ''] = readFileSync(WRANGLER_TOML, 'utf8').split('[vars]');
+  const table = Object.entries(vars).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
+  writeFileSync(join(folder, WRANGLER_TOML), `${start}[vars]\n${table.join('')}`);
+  const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);
+  if (devVars) writeFileSync(join(folder, '.dev.vars'), devVars === 'secrets' ? lines.join('') : devVars);
+  symlinkSync(resolve('dist'), join(folder, 'dist'));
+  return { folder, remove: () => rmSync(folder, { recursive: true }) };
+}

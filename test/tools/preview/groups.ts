@@ -1,0 +1,155 @@
+/** The lines on groups, and on SCIM, which carries them to Cloudflare. */
+import * as v from 'valibot';
+import { nameOf } from '../../../src/context';
+import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
+import { type Check, counted, type Said, Unexamined } from './chain';
+import { changesAt, READ_RISK_FIRST } from './dry-run';
+import { ADMIN_NEEDS, type Api, type Chain, readList, unlessGone } from './read';
+
+/** Cycles are 40 minutes apart (facts/graph.md 8.1); a first one may take a day. */
+const SCIM_LATE_MS = 86_400_000;
+/** Removing so much of a group, and at least so many users, is no ordinary minute. */
+const SUSPICIOUS = { share: 0.5, users: 5 };
+const SELECT = '$select=id,displayName,createdDateTime,securityEnabled,mailEnabled,groupTypes,onPremisesSyncEnabled';
+
+const text = v.string();
+const id = v.pipe(text, v.toLowerCase());
+const orNone = v.nullish(text);
+const flag = v.nullish(v.boolean());
+/** learn: resources/group, /approleassignment */
+const Group = v.object({
+  ...{ id, displayName: text, createdDateTime: v.nullish(text, ''), groupTypes: v.nullish(v.array(text)) },
+  ...{ securityEnabled: flag, mailEnabled: flag, onPremisesSyncEnabled: flag },
+});
+type Group = v.InferOutput<typeof Group>;
+const Assignment = v.object({ resourceId: text, principalId: id, principalDisplayName: orNone });
+/** learn: resources/synchronization-synchronizationjob, -synchronizationstatus, -synchronizationtaskexecution, -quarantine */
+const Ended = v.nullish(v.object({ timeEnded: orNone }));
+const Reason = v.nullish(v.object({ reason: orNone }));
+const Status = v.object({ code: orNone, quarantine: Reason, lastExecution: Ended, lastSuccessfulExecution: Ended });
+const Job = v.object({ id: text, schedule: v.nullish(v.object({ state: orNone })), status: v.nullish(Status) });
+
+export const groupChecks = (chain: Chain): Check[] => [
+  ...RISK_LEVELS.map((level): Check => ['groups', nameOf(level), () => groupSaid(level, chain)]),
+  ['groups', 'Owners of the groups', () => ownerSaid(chain)],
+  ['SCIM', 'Assignment', () => assignmentSaid(chain)],
+  ['SCIM', 'The provisioning job', () => jobSaid(chain)],
+];
+
+/** The one that the Worker takes: a plain security group, if there is one, and the oldest. */
+export async function readGroups({ config, worker, admin }: Chain): Promise<Map<RiskLevel, Group | undefined>> {
+  const { groupIds, destinations } = config;
+  const [key, wanted] = groupIds ? ['id', Object.values(groupIds)] : ['displayName', RISK_LEVELS.map(nameOf)];
+  const filter = encodeURIComponent(`${key} in (${wanted.map((one) => `'${one}'`).join(',')})`);
+  const look = (by: Api) => readList(by, `/groups?$filter=${filter}&${SELECT}`, Group, ADMIN_NEEDS.groups);
+  // If groups are its destination, the Worker's own token may show them.
+  const found = await (destinations.has('groups') ? look(worker).catch(() => look(admin)) : look(admin));
+  const oldestFirst = found.toSorted((a, b) => a.createdDateTime.localeCompare(b.createdDateTime));
+  const isPlain = ({ groupTypes, securityEnabled, mailEnabled, onPremisesSyncEnabled }: Group) =>
+    groupTypes?.length === 0 && securityEnabled === true && mailEnabled === false && onPremisesSyncEnabled !== true;
+  const ours = (level: RiskLevel) => {
+    const named = oldestFirst.filter(({ displayName }) => displayName.toLowerCase() === nameOf(level).toLowerCase());
+    return groupIds ? named.find((one) => one.id === groupIds[level]) : (named.find(isPlain) ?? named[0]);
+  };
+  return new Map(RISK_LEVELS.map((level) => [level, ours(level)]));
+}
+
+/** Object id of the one that is called as it should be; where no name can be read, the pin is believed. */
+export async function groupIdAt(level: RiskLevel, chain: Chain): Promise<string | undefined> {
+  const pin = chain.config.groupIds?.[level];
+  const found = await readGroups(chain).catch((error) => {
+    if (pin === undefined) throw error;
+    return undefined;
+  });
+  return found ? found.get(level)?.id : pin;
+}
+
+export const groupIdsOf = async (chain: Chain) =>
+  (await Promise.all(RISK_LEVELS.map((level) => groupIdAt(level, chain)))).flatMap((one) => one ?? []);
+
+/** Of what is wrong with the group itself the Worker's log tells. */
+async function groupSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
+  const changes = changesAt(chain.run, 'groups', level);
+  if (changes === 'failed') return [];
+  const pin = chain.config.groupIds?.[level];
+  const group = (await readGroups(chain)).get(level);
+  if (!group && pin) return `!! GROUP_IDS: Graph shows no group ${pin} of the name ${nameOf(level)}. Correct the id.`;
+  if (!group)
+    return `!! ${nameOf(level)} is missing. The first run makes it, but isolates nobody by it: make it, or deploy, and then assign it to the SCIM application.`;
+  if (!changes) throw new Unexamined(READ_RISK_FIRST);
+  const { added, removed } = changes;
+  const count = chain.run.countMembers(group.id);
+  const title = `${nameOf(level)} (${group.id})`;
+  const told = `${title} is eligible. ${removed} of its ${counted(count, 'member')} would be removed, ${added} added.`;
+  if (removed < SUSPICIOUS.users || removed <= count * SUSPICIOUS.share) return `ok ${told}`;
+  return `!! ${told} Make sure that it is your group, and that nobody else fills it, before you deploy.`;
+}
+
+async function ownerSaid(chain: Chain): Promise<Said> {
+  const owned: string[] = [];
+  for (const group of await groupIdsOf(chain)) {
+    const path = `/groups/${group}/owners?$select=id`;
+    const owners = await readList(chain.admin, path, v.object({ id }), ADMIN_NEEDS.groups);
+    if (owners.length > 0) owned.push(`${group} by ${owners.map((one) => one.id).join(', ')}`);
+  }
+  if (owned.length === 0) return 'ok None of the groups has an owner.';
+  return `ok An owner can let somebody out of isolation; be sure of those that own a group: ${owned.join('; ')}.`;
+}
+
+const readAssignments = ({ admin }: Chain, path: string) => readList(admin, path, Assignment, ADMIN_NEEDS.apps);
+
+/** Undefined if there is no such enterprise application. */
+const readJobs = ({ admin }: Chain, application: string) =>
+  unlessGone(readList(admin, `/servicePrincipals/${application}/synchronization/jobs`, Job, ADMIN_NEEDS.jobs));
+
+/** The enterprise application: the setting's, or of those to which our groups are assigned the first that provisions. */
+async function findApplication(chain: Chain): Promise<string | undefined> {
+  if (chain.config.scimServicePrincipalId !== undefined) return chain.config.scimServicePrincipalId;
+  const groups = await groupIdsOf(chain);
+  const uses = await Promise.all(groups.map((group) => readAssignments(chain, `/groups/${group}/appRoleAssignments`)));
+  const candidates = [...new Set(uses.flat().map(({ resourceId }) => resourceId))];
+  for (const candidate of candidates) if ((await readJobs(chain, candidate).catch(() => []))?.length) return candidate;
+  return candidates[0];
+}
+
+/** What is assigned to the SCIM application; undefined if there is no such application. */
+export async function readAssigned(chain: Chain) {
+  const application = await findApplication(chain);
+  if (application === undefined) return { application, assigned: [] };
+  const path = `/servicePrincipals/${application}/appRoleAssignedTo?$top=999`;
+  return { application, assigned: await unlessGone(readAssignments(chain, path)) };
+}
+
+async function assignmentSaid(chain: Chain): Promise<Said | Said[]> {
+  const { application, assigned } = await readAssigned(chain);
+  if (application === undefined)
+    return '!! None of the groups is assigned to an enterprise application. Assign all three to that of Cloudflare (Users and groups).';
+  if (!assigned)
+    return `!! SCIM_SERVICE_PRINCIPAL_ID: ${application} is no enterprise application. Set its Object ID (Entra > Enterprise apps), not that of the app registration.`;
+  const ids = assigned.map(({ principalId }) => principalId);
+  const out = (await groupIdsOf(chain)).filter((group) => !ids.includes(group));
+  if (out.length === 0) return `ok The groups are assigned to the application ${application}.`;
+  const or = chain.config.scimServicePrincipalId === undefined ? '' : ', or correct SCIM_SERVICE_PRINCIPAL_ID';
+  const told = `is not assigned to the application ${application}, so nobody in it reaches Cloudflare. Assign it (Users and groups)${or}.`;
+  return out.map((group): Said => `!! The group ${group} ${told}`);
+}
+
+async function jobSaid(chain: Chain): Promise<Said | []> {
+  const application = await findApplication(chain);
+  const jobs = application === undefined ? undefined : await readJobs(chain, application);
+  if (!jobs) return [];
+  const job = jobs.find(({ schedule }) => schedule?.state === 'Active') ?? jobs[0];
+  if (!job) return `!! The application ${application} has no provisioning job. Set up and start provisioning there.`;
+  const title = `The provisioning job ${job.id}`;
+  const { code, quarantine, lastExecution, lastSuccessfulExecution } = job.status ?? {};
+  if (code === 'Quarantine')
+    return `!! ${title} is in quarantine (${quarantine?.reason ?? 'no reason given'}), so nobody reaches Cloudflare. See Provisioning > Provisioning logs, correct the cause, and restart it.`;
+  if (job.schedule?.state !== 'Active' || code === 'Paused' || code === 'NotConfigured')
+    return `!! ${title} is not active. Start provisioning.`;
+  const ended = lastExecution?.timeEnded;
+  if (!ended) return `!! ${title} has not run yet. Wait for its first cycle, and try again.`;
+  const good = lastSuccessfulExecution?.timeEnded ?? 'never';
+  const told = `${title} is active. It last ended ${ended}, without errors ${good}.`;
+  if (chain.nowMs - Date.parse(ended) <= SCIM_LATE_MS) return `ok ${told}`;
+  return `!! ${told} That is too long ago: see Provisioning > Provisioning logs.`;
+}

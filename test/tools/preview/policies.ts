@@ -1,0 +1,134 @@
+/** The lines on policies: whether one isolates, and which name what nobody keeps or SCIM does not carry. */
+import * as v from 'valibot';
+import { nameOf } from '../../../src/context';
+import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
+import { type Check, type Said, Unexamined } from './chain';
+import { listAt, NEEDS, readLists } from './cloudflare';
+import { bare, GROUP_ID, GROUP_NAME, ID, LIST, matches, names, type Subject, valuesIn } from './expression';
+import { groupIdAt, groupIdsOf, readAssigned } from './groups';
+import { type Chain, readList } from './read';
+
+const text = v.optional(v.string(), '');
+const id = v.optional(v.string(), '(without id)');
+/** gateway/rules: GatewayRule */
+const Rule = v.object({
+  ...{ id, action: v.string(), enabled: v.boolean(), filters: v.array(v.string()) },
+  ...{ traffic: text, identity: text, device_posture: text, deleted_at: v.nullish(v.string()) },
+});
+/** access/policies, access/applications, access/groups: AzureGroupRule `{azureAD: {id, …}}` stands at any depth. */
+const AccessItem = v.looseObject({ id });
+const AzureGroup = v.object({ azureAD: v.object({ id: v.string() }) });
+
+export function policyChecks(chain: Chain): Check[] {
+  const ofGroups: Check[] = [
+    ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', () => gatewaySaid(chain)],
+    ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', () => accessSaid(chain)],
+  ];
+  const isolates = (level: RiskLevel): Check => {
+    return ['Cloudflare', `Whether a policy isolates ${level}`, () => isolationSaid(level, chain)];
+  };
+  return [
+    ...(chain.config.destinations.has('groups') ? ofGroups : []),
+    ...RISK_LEVELS.map(isolates),
+    ['Cloudflare', 'Whether policies name what is not kept', () => staleSaid(chain)],
+  ];
+}
+
+async function readRules({ cloudflare }: Chain) {
+  const rules = await readList(cloudflare, '/gateway/rules', Rule, NEEDS.zeroTrust);
+  return rules.filter(({ deleted_at }) => !deleted_at);
+}
+
+const readEnabled = async (chain: Chain) => (await readRules(chain)).filter(({ enabled }) => enabled);
+
+/** Where the level stands, or would stand if it were kept; one that is not kept may be named where its id is not known. */
+async function targetsOf(level: RiskLevel, chain: Chain) {
+  const { destinations } = chain.config;
+  const isKept = { group: destinations.has('groups'), list: destinations.has('lists') };
+  const groupId = await groupIdAt(level, chain).catch(() => undefined);
+  const listId = (await listAt(level, chain).catch(() => undefined))?.id;
+  const group = { [GROUP_ID]: groupId, [GROUP_NAME]: nameOf(level) };
+  const groupTitle = `the group ${groupId ?? nameOf(level)} (${level})`;
+  return [
+    ...(groupId || !isKept.group ? [{ isKept: isKept.group, subject: group, title: groupTitle }] : []),
+    ...(listId ? [{ isKept: isKept.list, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` }] : []),
+  ];
+}
+
+function verdictOf({ identity, traffic, device_posture }: v.InferOutput<typeof Rule>, subject: Subject) {
+  const verdict = matches(identity, subject);
+  if (`${traffic}${device_posture}`.trim() === '') return verdict;
+  // One for everybody's visits to some sites is another policy.
+  return identity.trim() === '' || verdict === 'no' ? 'no' : 'perhaps';
+}
+
+async function isolationSaid(level: RiskLevel, chain: Chain): Promise<Said> {
+  const all = await readRules(chain);
+  const rules = all.filter(({ action, filters }) => action === 'isolate' && filters.includes('http'));
+  const kept = (await targetsOf(level, chain)).filter(({ isKept }) => isKept);
+  if (kept.length === 0) throw new Unexamined('Its group or list must be there first.');
+  const found = rules
+    .flatMap((rule) => kept.map(({ title, subject }) => ({ ...rule, title, verdict: verdictOf(rule, subject) })))
+    .filter(({ verdict }) => verdict !== 'no');
+  const enabled = found.filter((one) => one.enabled);
+  const sure = enabled.find(({ verdict }) => verdict === 'yes');
+  if (sure) return `ok The policy ${sure.id} isolates ${sure.title}.`;
+  const more = 'has more conditions (identity, traffic or device posture): read its expression.';
+  if (enabled[0]) throw new Unexamined(`The policy ${enabled[0].id} ${more}`);
+  if (found[0]) return `!! The policy ${found[0].id}, which isolates ${found[0].title}, is disabled. Enable it.`;
+  const wanted = kept.map(({ title }) => title).join(' or ');
+  return `!! No enabled HTTP policy with the action Isolate names ${wanted}. Add one (Traffic policies > HTTP).`;
+}
+
+/** Policies that name what nobody keeps: users are neither added there nor removed. */
+async function staleSaid(chain: Chain): Promise<Said[]> {
+  const lists = await readLists(chain);
+  const targets = (await Promise.all(RISK_LEVELS.map((level) => targetsOf(level, chain)))).flat();
+  const remedy = 'which this Worker does not keep (DESTINATIONS). Take it out of the policy, or keep it.';
+  const another = 'Name the present one.';
+  return (await readEnabled(chain)).flatMap(({ id: policy, identity }): Said[] => {
+    const unkept = targets.filter(({ isKept, subject }) => !isKept && names(identity, subject));
+    const gone = valuesIn(identity, LIST).filter((listed) => lists.every((list) => bare(list.id) !== bare(listed)));
+    return [
+      ...unkept.map(({ title }): Said => `!! The policy ${policy} names ${title}, ${remedy}`),
+      ...gone.map((list): Said => `!! The policy ${policy} names the list ${list}, which is gone. ${another}`),
+    ];
+  });
+}
+
+/** facts 14: SCIM overwrites the groups of an identity, so a policy sees only those that are assigned. */
+async function unassignedSaid(chain: Chain, uses: readonly { policy: string; groups: readonly string[] }[]) {
+  const { assigned } = await readAssigned(chain);
+  if (!assigned) throw new Unexamined('SCIM_SERVICE_PRINCIPAL_ID must name the SCIM application first.');
+  const known = assigned.flatMap(({ principalId, principalDisplayName }) => [principalId, principalDisplayName ?? '']);
+  // Of our groups the link SCIM has told, so they count as assigned here.
+  const all = [...known, ...(await groupIdsOf(chain)), ...RISK_LEVELS.map(nameOf)].map(bare);
+  const why = 'which is not assigned to the SCIM application, so SCIM takes it out of every identity. Assign it.';
+  // No names are printed.
+  const titleOf = (group: string) => (ID.test(group) ? `the group ${group}` : 'a group by name');
+  return uses.flatMap(({ policy, groups }) => {
+    const unknown = groups.filter((group) => !all.includes(bare(group)));
+    return unknown.map((group): Said => `!! The policy ${policy} names ${titleOf(group)}, ${why}`);
+  });
+}
+
+async function gatewaySaid(chain: Chain): Promise<Said[]> {
+  const groupsIn = (identity: string) => [GROUP_ID, GROUP_NAME].flatMap((field) => valuesIn(identity, field));
+  const uses = (await readEnabled(chain)).map(({ id: policy, identity }) => ({ policy, groups: groupsIn(identity) }));
+  return unassignedSaid(chain, uses);
+}
+
+/** Applications carry their policies, reusable ones stand apart. */
+async function accessSaid(chain: Chain): Promise<Said[]> {
+  const read = (path: string, needs: string) => readList(chain.cloudflare, `/access/${path}`, AccessItem, needs);
+  const { policies, identity } = NEEDS;
+  const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);
+  const uses = items.flat().map((item) => ({ policy: item.id, groups: azureGroupsIn(item) }));
+  return unassignedSaid(chain, uses);
+}
+
+function azureGroupsIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = v.is(AzureGroup, value) ? [value.azureAD.id] : [];
+  return [...own, ...Object.values(value).flatMap(azureGroupsIn)];
+}
