@@ -1,0 +1,88 @@
+/** `npm run demo`: the Worker as it would be deployed, in workerd, with both destinations, against the stand-ins. */
+import { parseArgs } from 'node:util';
+import { bothAs, settingsFor } from '../../tenant/both';
+import { createCloudflare } from '../../tenant/cloudflare/cloudflare';
+import { GROUP_NAMES } from '../../tenant/names';
+import { createTenant } from '../../tenant/tenant';
+import { MINUTE_MS, type RunResult, skippingClock, startBundle } from '../bundle';
+import { lookAt, type Person, SCIM_CYCLE_MINUTES } from './gateway';
+import { bad, beforeAndAfter, labelled, minuteTable, type Pair, strong, title } from './screen';
+import { CAST, moveIn, SCENES, type Scene } from './story';
+
+const LATENCY_MS = 20;
+
+const INTRODUCTION = `You will see 80 minutes at Contoso, a made-up company. Microsoft says whose account may be stolen;
+the Worker puts them in Cloudflare lists and, beside these, in Entra groups; Cloudflare isolates
+their browser: by lists in the same minute, by groups when SCIM has run, every 40 minutes.
+
+A list or a group is named by its level; in Cloudflare and in Entra they are called:
+${Object.values(GROUP_NAMES).join('\n')}
+* marks what changed. How fast Cloudflare applies a list is not documented; here it is at once.`;
+
+/** What is not as it must be after a run; nothing if all is well. */
+function faultsOf({ minute }: Scene, people: readonly Person[], { outcome, lines }: RunResult): string[] {
+  const told = lines.map(({ text }) => text).join('\n');
+  const afterScim = minute % SCIM_CYCLE_MINUTES === 0;
+  const wrong = people.flatMap(({ name, risk, list, group, byLists, byGroups }) => {
+    const browser = risk === 'none' ? 'normal' : 'isolated';
+    const isRight = list === risk && group === risk && byLists === browser && (!afterScim || byGroups === browser);
+    // The address is the name, with a dot.
+    const isNamed = new RegExp(name.replaceAll(' ', '[ .]'), 'i').test(told);
+    const row = isRight ? [] : [`the row of ${name} is not what riskyUsers says: ${risk}`];
+    return isNamed ? [...row, `the log names ${name}`] : row;
+  });
+  return [...wrong, ...(outcome === 'ok' ? [] : [`the run ended with ${outcome}`])];
+}
+
+/** Plays all scenes; gives how much was wrong. */
+async function play(settings: Readonly<Record<string, string>>, withLog: boolean): Promise<number> {
+  const clock = skippingClock();
+  const start = clock.now();
+  const tenant = createTenant({ clock, latencyMs: LATENCY_MS });
+  const cloudflare = createCloudflare({ clock, flights: tenant.flights, latencyMs: LATENCY_MS });
+  const scim = tenant.addProvisioning();
+  const env = { ...settingsFor(tenant, cloudflare), DESTINATIONS: 'groups,lists', ...settings };
+  const bundle = await startBundle({ env, fetch: bothAs('worker', tenant, cloudflare) });
+  // Its clock skips and the Worker's does not; a token that ended early would only cost time.
+  tenant.tokenSeconds *= 3;
+  moveIn(tenant);
+  const first = lookAt(tenant, cloudflare, scim);
+  // Nobody comes or goes at Contoso, so the same place is the same person.
+  const pairUp = (now: readonly Person[], before: readonly Person[]) =>
+    now.flatMap((one, index): Pair[] => (one.name in CAST ? [[one, before[index] ?? one]] : []));
+  let before = first.map((one) => ({ ...one, risk: 'none' }));
+  let minute = 0;
+  let failed = 0;
+  for (const scene of SCENES) {
+    clock.skip((scene.minute - minute) * MINUTE_MS);
+    minute = scene.minute;
+    scene.act?.(tenant);
+    if (minute % SCIM_CYCLE_MINUTES === 0) tenant.provisioningCycle();
+    const result = await bundle.run({ scheduledTime: new Date(start + minute * MINUTE_MS) });
+    const now = lookAt(tenant, cloudflare, scim);
+    const faults = faultsOf(scene, now, result);
+    failed += faults.length;
+    const lines = [
+      ...[title(`Minute ${minute}`), labelled('Happens:  ', scene.happens), labelled('Worker:   ', scene.worker)],
+      ...['', minuteTable(minute, pairUp(now, before)), ...faults.map((fault) => bad(`WRONG: ${fault}`))],
+      ...(withLog ? ['', ...result.lines.map(({ level, text }) => `(${level}) ${text}`)] : []),
+    ];
+    console.log(lines.join('\n'));
+    before = now;
+  }
+  await bundle.dispose();
+  const violations = [...tenant.violations, ...cloudflare.violations].map((text) => bad(`WRONG: ${text}`));
+  console.log([title('Before and after'), beforeAndAfter(pairUp(before, first)), '', ...violations].join('\n'));
+  return failed + violations.length;
+}
+
+const { log, var: vars = [] } = parseArgs({
+  options: { log: { type: 'boolean' }, var: { type: 'string', multiple: true } },
+}).values;
+// As wrangler has it: --var NAME:VALUE sets a setting of the Worker.
+const settings = vars.map((text) => [text.replace(/:.*/s, ''), text.replace(/^[^:]*:?/, '')] as const);
+console.log(INTRODUCTION);
+const failed = await play(Object.fromEntries<string>(settings), log ?? false);
+const right = 'Right in every minute: isolated was who riskyUsers said, by lists at once, by groups after SCIM.';
+console.log(failed === 0 ? strong(right) : bad(`${failed} faults: see WRONG above.`));
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,76 @@
+/** The story of the demo: what happens at Contoso, and what the Worker does about it. */
+import { json } from '../../tenant/faults';
+import type { Level } from '../../tenant/names';
+import type { Tenant } from '../../tenant/tenant';
+import { SCIM_CYCLE_MINUTES } from './gateway';
+
+export interface Scene {
+  minute: number;
+  happens: string;
+  /** What it does if all is well; the tables are checked. */
+  worker: string;
+  act?(tenant: Tenant): void;
+}
+
+const PEOPLE = 12;
+/** Who is in the tables, with their risk at the beginning; the others are never at risk. */
+export const CAST: Readonly<Record<string, Level | 'none'>> = {
+  'Ada Lindqvist': 'low',
+  'Chiara Okafor': 'medium',
+  'Dmitri Petrov': 'high',
+  'Hiro Haddad': 'none',
+  'Jonas Kaplan': 'medium',
+};
+
+export function moveIn(tenant: Tenant): void {
+  for (let count = 0; count < PEOPLE; count += 1) tenant.addUser();
+  for (const [name, level] of Object.entries(CAST)) setRisk(name, level)(tenant);
+}
+
+const setRisk = (name: string, level: Level | 'none') => (tenant: Tenant) => {
+  const { id = '' } = tenant.users().find(({ displayName }) => displayName === name) ?? {};
+  if (level === 'none') tenant.dismiss(id);
+  else tenant.setRisk(id, level);
+};
+
+export const SCENES: readonly Scene[] = [
+  {
+    minute: 1,
+    happens: 'Microsoft reports four of the twelve people at Contoso at risk; there are no lists or groups yet.',
+    worker: 'makes three of each and adds the four; an administrator names them in the policies.',
+  },
+  {
+    minute: 2,
+    happens: 'Somebody signs in as Hiro Haddad with a stolen password, and Hiro becomes high risk.',
+    worker: 'adds Hiro. The list isolates them now, the group only when SCIM has carried it to Cloudflare.',
+    act: setRisk('Hiro Haddad', 'high'),
+  },
+  {
+    minute: 3,
+    happens: 'The risk of Ada Lindqvist rises from low to high.',
+    worker: 'moves Ada. It adds before it removes, so that nobody at risk is ever in neither.',
+    act: setRisk('Ada Lindqvist', 'high'),
+  },
+  {
+    minute: 4,
+    happens: 'Microsoft answers that nobody is at risk, which is false: the answer is incomplete.',
+    worker: 'changes nothing. Before it releases anybody it asks again, and the second answer has all five.',
+    act: (tenant) => tenant.fault({ on: /^GET \/identityProtection\/riskyUsers/, times: 1, give: json({ value: [] }) }),
+  },
+  {
+    minute: SCIM_CYCLE_MINUTES,
+    happens: 'The 40 minutes are over: SCIM carries the groups to Cloudflare. Nobody is more or less at risk.',
+    worker: 'changes nothing: all are where they should be.',
+  },
+  {
+    minute: SCIM_CYCLE_MINUTES + 1,
+    happens: 'Hiro Haddad has a new password, and an administrator dismisses the risk.',
+    worker: 'releases Hiro: it asked twice, and neither answer had them.',
+    act: setRisk('Hiro Haddad', 'none'),
+  },
+  {
+    minute: 2 * SCIM_CYCLE_MINUTES,
+    happens: 'After another 40 minutes SCIM tells Cloudflare that Hiro is in no group any more.',
+    worker: 'changes nothing: all are where they should be.',
+  },
+];
