@@ -9,10 +9,7 @@ const WRANGLER = ['node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run'
 
 const changedMs = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 // The folders too: theirs is the time at which a file was renamed or deleted.
-const sources = [
-  'src',
-  ...readdirSync('src', { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`),
-];
+const sources = ['src', ...readdirSync('src', { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`)];
 
 if (changedMs(BUNDLE) <= Math.max(...[...sources, ...MADE_OF].map(changedMs))) {
   const { status, stdout, stderr } = spawnSync(process.execPath, WRANGLER, { encoding: 'utf8' });

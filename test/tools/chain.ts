@@ -1,0 +1,23 @@
+/** How many round trips of a run came one after another. */
+
+export interface Span {
+  at: number;
+  endedAt?: number;
+}
+
+/**
+ * The requests by how many had to come before them: each started when one of the wave before had ended. Two need not
+ * have waited for each other (a page of riskyUsers is paced), so there are at most too many waves.
+ */
+export function wavesOf<One extends Span>(spans: readonly One[]): One[][] {
+  const waves: One[][] = [];
+  for (const span of [...spans].sort((a, b) => a.at - b.at)) {
+    const before = waves.findLastIndex((wave) => wave.some(({ endedAt = Infinity }) => endedAt <= span.at));
+    const wave = waves[before + 1];
+    if (wave) wave.push(span);
+    else waves.push([span]);
+  }
+  return waves;
+}
+
+export const longestChain = (spans: readonly Span[]): number => wavesOf(spans).length;

@@ -1,0 +1,152 @@
+/** Measures the bundle in worlds of one size: the first fill, nothing to do, some moving, some released. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
+import { bothAs, settingsFor } from '../tenant/both';
+import { createCloudflare } from '../tenant/cloudflare/cloudflare';
+import { GROUP_NAMES } from '../tenant/names';
+import { createTenant } from '../tenant/tenant';
+import { lowerBound, type Task } from './bound';
+import { MINUTE_MS, skippingClock, startBundle } from './bundle';
+import { longestChain } from './chain';
+
+export const KINDS = ['groups', 'pinned groups', 'lists'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const LATENCY_MS = 50;
+/** A little less than a second: the clocks of two processes on a busy machine. */
+const IDENTITY_PROTECTION_MS = 975;
+/** A fifth is high, half is low. */
+const UP_TO = { high: 0.2, medium: 0.5 };
+const CHANGING_SHARE = 0.01;
+/** The usual cron, and one for more users at risk than fit into it. */
+const EVERY_MINUTE = { most: 5_000, cron: '* * * * *', deadlineSeconds: 50 };
+const SLOWER = { cron: '*/15 * * * *', deadlineSeconds: 840 };
+/** A run with nothing to do is repeated for a mean, if it is short. */
+const REPEATED = { most: 1_000, times: 20 };
+/** What a run leaves behind ends meanwhile. */
+const AFTERWARDS_MS = 25;
+
+export type World = ReturnType<typeof createWorld>;
+
+/** So many users at risk in a tenant, and for lists an account beside it. */
+export function createWorld(kind: Kind, size: number) {
+  const clock = skippingClock();
+  const tenant = createTenant({ clock, latencyMs: LATENCY_MS, identityProtectionMs: IDENTITY_PROTECTION_MS });
+  const { flights } = tenant;
+  const cloudflare = kind === 'lists' ? createCloudflare({ clock, flights, latencyMs: LATENCY_MS }) : undefined;
+  const levelAt = (share: number) => (share < UP_TO.high ? 'high' : share < UP_TO.medium ? 'medium' : 'low');
+  for (let count = 0; count < size; count += 1) tenant.addUser({ level: levelAt(count / size) });
+  const pin = (level: RiskLevel) => `${level}=${tenant.addGroup({ displayName: GROUP_NAMES[level] })}`;
+  return {
+    ...{ kind, size, tenant, clock, fetch: bothAs('worker', tenant, cloudflare) },
+    env: {
+      ...settingsFor(tenant, cloudflare),
+      ...(cloudflare && { DESTINATIONS: 'lists' }),
+      ...(kind === 'pinned groups' && { GROUP_IDS: RISK_LEVELS.map(pin).join() }),
+      MAX_REMOVALS: String(size),
+    },
+    /** The requests since it was last called, to both services. */
+    takeRequests() {
+      const requests = [...tenant.requests, ...(cloudflare?.requests ?? [])];
+      tenant.forgetRequests();
+      cloudflare?.forgetRequests();
+      return requests;
+    },
+    /** What is not as it should be after a run. */
+    faults(): string[] {
+      const wrong = RISK_LEVELS.filter((level) => {
+        const name = GROUP_NAMES[level];
+        const ids = cloudflare?.entries(name).map(({ description }) => description) ?? tenant.members(name);
+        return ids.sort().join() !== tenant.atRisk(level).join();
+      });
+      const violations = [...tenant.violations, ...(cloudflare?.violations ?? [])];
+      return [...wrong.map((level) => `${GROUP_NAMES[level]} is not in sync`), ...violations];
+    },
+  };
+}
+
+type Bundle = Awaited<ReturnType<typeof startBundle>>;
+
+/** Means of so many runs, a minute apart, and the requests of the last. Throws if one does not end in sync. */
+export async function measureRuns(world: World, bundle: Bundle, times: number, cron = EVERY_MINUTE.cron) {
+  await pause(AFTERWARDS_MS);
+  const before = workerdUsage().cpuMs;
+  let milliseconds = 0;
+  let requests = world.takeRequests();
+  for (let count = 0; count < times; count += 1) {
+    world.clock.skip(MINUTE_MS);
+    const { outcome, lines } = await bundle.run({ cron });
+    const wrong = outcome === 'ok' ? world.faults() : lines.map(({ text }) => text);
+    if (wrong.length > 0) throw new Error(`${world.size} users, ${world.kind}: ${wrong.join('; ')}`);
+    // As the log tells it: without what Miniflare takes to start a run.
+    milliseconds += Number(JSON.parse(lines.at(-1)?.text ?? '{}').milliseconds) / times;
+    requests = world.takeRequests();
+  }
+  await pause(AFTERWARDS_MS);
+  const { cpuMs, peakMegabytes } = workerdUsage();
+  return { requests, milliseconds, cpuMs: (cpuMs - before) / times, peakMegabytes };
+}
+
+export type Case = Awaited<ReturnType<typeof measureCase>>;
+
+/** Throws if any run does not end in sync. */
+export async function measureCase(kind: Kind, size: number) {
+  const world = createWorld(kind, size);
+  const { tenant, fetch } = world;
+  const changing = Math.max(1, Math.round(size * CHANGING_SHARE));
+  const lows = () => tenant.atRisk('low').slice(0, changing);
+  const present = RISK_LEVELS.map((level) => tenant.atRisk(level).length);
+  const [high = 0, medium = 0, low = 0] = present;
+  const pinned = kind === 'pinned groups';
+  const quiet: Task = {
+    ...{ destination: kind === 'lists' ? 'lists' : 'groups', cold: false, pinned, atRisk: size, toCreate: 0 },
+    ...{ present, adds: [], removals: [], releases: false },
+  };
+  const fill = { cold: true, toCreate: pinned ? 0 : 3, present: pinned ? [0, 0, 0] : [], adds: present };
+  const left = { atRisk: size - changing, present: [high + changing, medium, low - changing] };
+  const plan: readonly [name: string, act: () => void, task: Partial<Task>][] = [
+    ['first fill', () => {}, fill],
+    ['nothing to do', () => {}, {}],
+    ['1 % move', () => lows().map((id) => tenant.setRisk(id, 'high')), { adds: [changing], removals: [changing] }],
+    ['1 % released', () => lows().map((id) => tenant.dismiss(id)), { ...left, removals: [changing], releases: true }],
+  ];
+  const { cron, deadlineSeconds } = size <= EVERY_MINUTE.most ? EVERY_MINUTE : SLOWER;
+  const bundle = await startBundle({ env: { ...world.env, DEADLINE_SECONDS: String(deadlineSeconds) }, fetch });
+  const runs = [];
+  try {
+    for (const [name, act, task] of plan) {
+      act();
+      const times = name === 'nothing to do' && size <= REPEATED.most ? REPEATED.times : 1;
+      const measured = await measureRuns(world, bundle, times, cron);
+      const chain = longestChain(measured.requests);
+      runs.push({ name, bound: lowerBound({ ...quiet, ...task }, LATENCY_MS), ...measured, chain });
+    }
+  } finally {
+    await bundle.dispose();
+  }
+  return { kind, size, cron, deadlineSeconds, runs };
+}
+
+/** What the one workerd of this process has used so far, as Linux tells it; not numbers where the system does not. */
+function workerdUsage(): { cpuMs: number; peakMegabytes: number } {
+  for (const id of existsSync('/proc') ? readdirSync('/proc') : []) {
+    const status = textOf(`/proc/${id}/status`);
+    const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1];
+    if (field('Name') !== 'workerd' || field('PPid') !== String(process.pid)) continue;
+    // /proc/<pid>/stat counts hundredths of a second only.
+    const threads = readdirSync(`/proc/${id}/task`).map((thread) => textOf(`/proc/${id}/task/${thread}/schedstat`));
+    const nanoseconds = threads.reduce((sum, text) => sum + (parseInt(text, 10) || 0), 0);
+    return { cpuMs: nanoseconds / 1e6, peakMegabytes: Number(field('VmHWM')) / 1_024 };
+  }
+  return { cpuMs: Number.NaN, peakMegabytes: Number.NaN };
+}
+
+/** Nothing of a process or thread that has ended meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
