@@ -44,10 +44,7 @@ export function daysUntilRenewal({ notAfterMs }: CertificateCredential, nowMs: n
   return days < RENEWAL_WARNING_DAYS ? days : undefined;
 }
 
-/**
- * Reads the pair, whatever became of its line ends; of a chain the first certificate counts. What is wrong comes as
- * sentences with the setting and the openssl command to run.
- */
+/** Reads the pair; of a chain the first certificate counts. Problems name the setting and the openssl command to run. */
 export async function readCertificate(
   pair: { certificate: string; privateKey: string },
   nowMs: number,

@@ -102,10 +102,7 @@ async function groupIsThere({ graph }: Context, groupId: string, untilMs: number
   return status === 200 ? true : status === 404 ? false : undefined;
 }
 
-/**
- * The only place where a DELETE is built. Without `/$ref`, or with anything but two ids, it would delete the user or
- * the group (learn: group-delete-members, group-delete), so nothing else is ever built.
- */
+/** The only DELETE: without `/$ref` or two ids the user or the group itself would go (learn: group-delete-members). */
 function requestFor(origin: string, verb: Change['verb'], groupId: string, user: UserId): GraphRequest {
   if (!objectIdOf(groupId) || !objectIdOf(user)) throw new TypeError('not the ids of a group and a user');
   if (verb === 'remove') return { method: 'DELETE', path: `/groups/${groupId}/members/${user}/$ref` };
