@@ -150,7 +150,9 @@ export function watchLists(judge: Judge) {
       return void pages.delete(id);
     pages.set(id, read);
     for (const one of items.map(toEntry)) read.set(one.value, one);
-    const isWhole = known.some(({ count }) => {
+    // Only a run's first reading may follow an earlier lookup than its last.
+    const counted = lists.has(id) ? known.slice(-1) : known;
+    const isWhole = counted.some(({ count }) => {
       const totals = [Object(info)['total_count'], count].filter((one) => one !== undefined);
       return totals.length > 0 && totals.every((one) => one === read.size);
     });
