@@ -1,6 +1,7 @@
 /** What every step is given, and what a destination must be able to do. */
 import type { CertificateCache } from './config/certificate';
 import type { Config } from './config/config';
+import type { DestinationName } from './config/schema';
 import { StepError } from './errors';
 import type { Graph } from './graph/graph';
 import type { Io } from './io';
@@ -60,7 +61,7 @@ export type Levels = ReadonlyMap<RiskLevel, LevelState>;
 
 /** Where users are isolated. Whatever fails is in the log; only what ends the run is thrown. */
 export interface Destination {
-  readonly name: 'groups' | 'lists';
+  readonly name: DestinationName;
   /** `risk` as soon as it is read, undefined if it could not be. */
   read(risk: Risk['first']): Promise<Levels>;
   /** Makes the empty group or list of a level that is missing. False if there is none afterwards. */

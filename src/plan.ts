@@ -5,6 +5,7 @@ export const RISK_LEVELS = ['high', 'medium', 'low'] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 /** The object id of a user, in lower case. */
 export type UserId = string;
+export const OBJECT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** riskState of learn.microsoft.com/graph/api/resources/riskyuser: an administrator or the user has settled the risk. */
 const SETTLED_STATES: ReadonlySet<unknown> = new Set(['none', 'confirmedSafe', 'remediated', 'dismissed']);

@@ -1,5 +1,5 @@
 /** Which address stands for whom, and what may be removed: lists remove by value while the plan thinks in ids. */
-import type { Membership, RiskLevel, RiskReading, UserId } from '../plan';
+import { type Membership, OBJECT_ID, type RiskLevel, type RiskReading, type UserId } from '../plan';
 
 /** An entry of a list. */
 export interface Entry {
@@ -25,7 +25,6 @@ export interface Survey {
   owners: ReadonlyMap<string, readonly Entry['user'][]>;
 }
 
-const OBJECT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** RFC 5321 without quoted strings; what exactly Cloudflare takes is not known, so the rest is left to its refusal. */
 const ADDRESS = /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 const LONGEST_ADDRESS = 254;

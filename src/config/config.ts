@@ -4,7 +4,7 @@ import { SettingsError } from '../errors';
 import type { RiskLevel, UserId } from '../plan';
 import { type CertificateCache, type CertificateCredential, readCertificate } from './certificate';
 import type { Cloud, DestinationName } from './schema';
-import { clean, DEADLINE_SECONDS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
+import { clean, DEADLINE_SECONDS, DESTINATIONS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
 
 const PLACEHOLDER = /^<[^<>]*>$/;
 const EVERY_MINUTE = ['* * * * *', '*/1 * * * *'];
@@ -66,7 +66,7 @@ export async function readConfig(
     throw new SettingsError([...byName.values()].toReversed());
   const settings = parsed.output;
   const { CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: accountId, CLOUDFLARE_ZERO_TRUST_API_TOKEN: apiToken } = settings;
-  const off = (['groups', 'lists'] as const).filter((name) => !settings.DESTINATIONS.has(name));
+  const off = DESTINATIONS.filter((name) => !settings.DESTINATIONS.has(name));
   return {
     tenantId: settings.AZURE_AD_TENANT_ID,
     clientId: settings.AZURE_AD_CLIENT_ID,

@@ -1,6 +1,6 @@
 /** What each setting may be, and the sentence for whoever gets it wrong. */
 import * as v from 'valibot';
-import { RISK_LEVELS, type RiskLevel, type UserId } from '../plan';
+import { OBJECT_ID, RISK_LEVELS, type RiskLevel, type UserId } from '../plan';
 
 const DEFAULT_MAX_REMOVALS = '50';
 export const DEADLINE_SECONDS = { default: '50', least: 5, most: 840, mostEveryMinute: 55 } as const;
@@ -17,7 +17,7 @@ const CLOUDS = {
   dod: { loginOrigin: 'https://login.microsoftonline.us', graphOrigin: 'https://dod-graph.microsoft.us' },
 } as const;
 
-const DESTINATIONS = ['groups', 'lists'] as const;
+export const DESTINATIONS = ['groups', 'lists'] as const;
 export type DestinationName = (typeof DESTINATIONS)[number];
 
 /** Ends of sentences that begin with the setting's name. */
@@ -44,7 +44,6 @@ const PROBLEMS = {
 
 /** What editors, pipes and web pages leave around a text: blanks, line ends, byte order marks, invisible characters. */
 const AROUND = /^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu;
-const OBJECT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
 const TENANT = new RegExp(`${OBJECT_ID.source}|${DOMAIN.source}`);
 
