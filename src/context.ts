@@ -15,7 +15,7 @@ export interface Cache extends CertificateCache {
   token?: { value: string; renewAfterMs: number } | undefined;
   created?: Partial<Record<RiskLevel, { id: string; atMs: number }>>;
   checkedPins?: string;
-  /** What the last change of its kind to a group has done; to hear so again needs a look (microsoft-graph-docs#8896). */
+  /** For whom the last change of its kind was told as done; to hear so again needs a look (microsoft-graph-docs#8896). */
   done?: Readonly<Record<string, Users>>;
   /** The job that carries groups to Cloudflare, and its rule for them. */
   provisioning?: { path: string; ruleId: string } | undefined;
@@ -47,6 +47,8 @@ export interface Risk {
   first: Promise<RiskReading | undefined>;
   /** Begun by whoever first has somebody to release. The log has said why if it failed. */
   second(): Promise<RiskReading | undefined>;
+  /** Those that have been read so far. */
+  readonly readings: readonly RiskReading[];
 }
 
 export interface LevelState extends Membership {

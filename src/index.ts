@@ -1,6 +1,7 @@
 /** The Worker: wakes up on its cron and runs once. There is no other way in. */
+import type { Cache } from './context';
 import { worldIo } from './io';
-import { type Cache, run } from './run';
+import { run } from './run';
 
 const cache: Cache = {};
 

@@ -20,8 +20,6 @@ const IN_FLIGHT = { groups: [5, 0], lists: [1, 4], both: [3, 2] } as const;
 /** What of a run is kept for the heartbeat, so that what only helps cannot make it late. */
 const HEARTBEAT = { timeoutMs: 5_000, part: 1 / 10 } as const;
 
-export type { Cache };
-
 /** Resolves if all is in sync, or in a dry run was read; else throws RunFailed after the log has said why. */
 export async function run(env: Record<string, unknown>, cron: string, io: Io, sink: Sink, cache: Cache): Promise<void> {
   const log = createLog(sink);

@@ -2,7 +2,7 @@
 import { type Context, type Destination, type LevelState, nameOf, partMs, type Risk } from './context';
 import { people } from './log/events';
 import type { Log } from './log/log';
-import type { Removal, RiskLevel, RiskReading } from './plan';
+import type { Removal, RiskLevel } from './plan';
 import { confirmedReleases, countUsers, planChanges, RISK_LEVELS } from './plan';
 
 /** How many users were added and removed, or in a dry run would be. */
@@ -50,11 +50,12 @@ export async function sync(context: Context, destination: Destination, risk: Ris
     return here;
   });
   const wanted = covered.filter((one) => !held.includes(one));
-  const { agreed, readings } = await agreeOn(wanted, first, risk, maxRemovals, log);
+  const agreed = await agreeOn(wanted, risk, maxRemovals, log);
   for (const level of RISK_LEVELS) {
-    const users = agreed.filter((one) => one.level === level).map(({ user }) => user);
+    const isInDoubt = (user: string) => risk.readings.some(({ inDoubt }) => inDoubt.has(user));
+    const users = agreed.flatMap((one) => (one.level === level && !isInDoubt(one.user) ? one.user : []));
     if (users.length === 0) continue;
-    const removed = dryRun ? users : await destination.remove(level, users, untilMs(), readings);
+    const removed = dryRun ? users : await destination.remove(level, users, untilMs(), risk.readings);
     const moved = removed.filter((user) => first.atRisk.has(user));
     const released = removed.filter((user) => !first.atRisk.has(user));
     tell(level, 'removed', released, `from ${nameOf(level)}: no longer at risk.`);
@@ -65,17 +66,16 @@ export async function sync(context: Context, destination: Destination, risk: Ris
 }
 
 /** The moves, and the releases that are safe: confirmed by a second reading, and no more than MAX_REMOVALS. */
-async function agreeOn(wanted: readonly Removal[], first: RiskReading, risk: Risk, limit: number, log: Log) {
+async function agreeOn(wanted: readonly Removal[], risk: Risk, limit: number, log: Log): Promise<readonly Removal[]> {
   const moves = wanted.filter(({ to }) => to !== undefined);
   const releases = wanted.filter(({ to }) => to === undefined);
   const count = countUsers(releases);
   const second = count > 0 && limit > 0 ? await risk.second() : undefined;
   if (count > 0 && limit === 0) log.warn('releases-held', { count });
-  if (second === undefined) return { agreed: moves, readings: [first] };
+  if (second === undefined) return moves;
   const confirmed = confirmedReleases(releases, second);
   const confirmedCount = countUsers(confirmed);
   if (confirmedCount < count) log.warn('readings-differ', { count: count - confirmedCount });
   if (confirmedCount > limit) log.fail('too-many-removals', { count: confirmedCount, limit });
-  const agreed = confirmedCount > limit ? moves : [...moves, ...confirmed];
-  return { agreed, readings: [first, second] };
+  return confirmedCount > limit ? moves : [...moves, ...confirmed];
 }

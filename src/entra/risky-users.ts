@@ -22,11 +22,14 @@ export function readRisk({ graph, config, io, log, endMs }: Context): Risk {
   };
   // Addresses are asked for only where they are needed (I10).
   const path = config.destinations.has('lists') ? `${PATH},userPrincipalName` : PATH;
+  const readings: RiskReading[] = [];
   let filter = FILTER;
 
   async function read(): Promise<RiskReading> {
     try {
-      return assessRisk(await readList(graph, path + filter, riskyUserOf, { untilMs: endMs, paceMs }));
+      const reading = assessRisk(await readList(graph, path + filter, riskyUserOf, { untilMs: endMs, paceMs }));
+      readings.push(reading);
+      return reading;
     } catch (error) {
       // On a later page it is no refused filter (microsoft-graph-docs#16332).
       const { status, page } = error instanceof StepError ? error.trace : {};
@@ -51,6 +54,7 @@ export function readRisk({ graph, config, io, log, endMs }: Context): Risk {
       second ??= readOr('second-reading-failed');
       return second;
     },
+    readings,
   };
 }
 

@@ -61,6 +61,7 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
       [!seen.get(group)?.has(user), 'I3: they were not read there'],
       [!isShown(group), 'I5: the pinned group was not shown to be that of the level'],
       ...standingRules(standing, levelOf(group), isThere),
+      [readings.some(({ standings }) => standings.get(user) === 'doubt'), 'I3: they are in doubt by a later reading'],
       ...releaseRules(judge, user, released),
     ]);
   }

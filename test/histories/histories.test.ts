@@ -1,8 +1,8 @@
 /** Random histories: whole runs in a world where anything may go wrong, judged after every request. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Cache } from '../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
-import type { Cache } from '../../src/run';
 import { failWholly, lieOnce } from './failures';
 import { type History, history, type Step } from './history';
 import type { Standing } from './reading';

@@ -1,7 +1,8 @@
 /** A history's world, what happens in it, and what is true in it, kept apart from what it answers. */
 import type { Group } from '@microsoft/microsoft-graph-types';
+import type { Cache } from '../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
-import { type Cache, run } from '../../src/run';
+import { run } from '../../src/run';
 import { EVERY_MINUTE, NAMES, seeded } from '../scenarios/scene';
 import { bothAs } from '../tenant/both';
 import { fakeClock } from '../tenant/clock';

@@ -1,8 +1,9 @@
 /** A tenant, a clock and a Worker for one test, which fails by itself if the Worker did what no Worker may. */
 import { expect, onTestFinished } from 'vitest';
+import type { Cache } from '../../src/context';
 import type { Io } from '../../src/io';
 import type { RiskLevel } from '../../src/plan';
-import { type Cache, run as runWorker } from '../../src/run';
+import { run as runWorker } from '../../src/run';
 import { bothAs, settingsFor } from '../tenant/both';
 import { type FakeClock, fakeClock } from '../tenant/clock';
 import { type CloudflareOptions, createCloudflare } from '../tenant/cloudflare/cloudflare';
