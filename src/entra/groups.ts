@@ -44,12 +44,11 @@ export function createGroups(runContext: Context): Destination {
     const ours = known.get(level);
     if (ours === undefined) return [];
     const key = `${verb} ${ours.group.id}`;
-    const before = new Set(cache.done?.[key]);
-    const isDoubted = (user: UserId) => before.has(user);
+    const doubted = new Set(cache.done?.[key]);
     // Whoever was read in one of the groups.
     const isKnown = (user: UserId) => [...known.values()].some(({ members }) => members.has(user));
     const some = shuffled(users, io.random);
-    const outcome = await changeMembers(context, { ...ours, verb, users: some, untilMs, isDoubted, isKnown });
+    const outcome = await changeMembers(context, { ...ours, verb, users: some, doubted, untilMs, isKnown });
     const { done, gone, failed, contradicted, groupIsGone, members = ours.members } = outcome;
     cache.done = { ...cache.done, [key]: [...done, ...contradicted] };
     if (verb === 'add') ours.members = new Set([...members, ...done]);
@@ -76,7 +75,11 @@ export function createGroups(runContext: Context): Destination {
       const { status, trace, ...answer } = await graph.send({ method: 'POST', path: '/groups', body }, options);
       const id = status === 201 ? objectIdOf(recordOf(answer.body)['id']) : undefined;
       if (id === undefined) {
-        const error = new StepError(trace, status === 201 ? 'Graph created the group but gave no id' : undefined);
+        const cause = trace.cause ?? (status === 400 ? 'name taken' : undefined);
+        const error = new StepError(
+          { ...trace, cause },
+          status === 201 ? 'Graph created the group but gave no id' : undefined,
+        );
         logOf(level).fail('group-not-created', { what, error });
         return false;
       }

@@ -1,7 +1,7 @@
 /** Which group is ours: found by name, or shown by id. */
 import * as v from 'valibot';
 import { attempt, type Context, type Finding, type Findings, type LevelState, nameOf, partMs } from '../context';
-import type { StepError } from '../errors';
+import { StepError } from '../errors';
 import { parserOf } from '../graph/graph';
 import { type Parse, readList } from '../graph/many';
 import { RISK_LEVELS, type RiskLevel } from '../plan';
@@ -25,6 +25,9 @@ type ShownGroup = v.InferOutput<typeof ShownGroup>;
 
 /** How long a new group may stay unknown to parts of Entra (learn: group-post-members; a few seconds as a rule). */
 const YOUNG_MS = 600_000;
+const NEVER_MS = Number.MAX_VALUE;
+const NOT_SHOWN = 'Graph does not show what kind of group it is';
+const NO_ORDER = 'Graph does not show which of several groups of one name is the oldest eligible one';
 
 export interface Group {
   id: string;
@@ -39,7 +42,7 @@ export interface Group {
 export async function findByName(context: Context): Promise<Findings<Group>> {
   const groups = await readGroups(context, 'displayName', RISK_LEVELS.map(nameOf), namedGroupOf, '&$top=999');
   const youngFromMs = context.io.now() - YOUNG_MS;
-  const madeMs = ({ createdDateTime }: ShownGroup) => Date.parse(createdDateTime ?? '') || Number.MAX_VALUE;
+  const madeMs = ({ createdDateTime }: ShownGroup) => Date.parse(createdDateTime ?? '') || NEVER_MS;
   const oldestFirst = groups.sort((a, b) => madeMs(a) - madeMs(b) || (a.id < b.id ? -1 : 1));
   const judge = (level: RiskLevel): Finding<Group> => {
     const named = oldestFirst.filter((group) => isNamed(group, level));
@@ -49,6 +52,8 @@ export async function findByName(context: Context): Promise<Findings<Group>> {
     const unlisted = isUnlisted ? { id: own.id, isYoung: true } : undefined;
     const it = eligible ? { id: eligible.id, isYoung: madeMs(eligible) > youngFromMs } : unlisted;
     const others = named.map(({ id }) => id).filter((id) => id !== it?.id);
+    const isShown = (group: ShownGroup) => madeMs(group) < NEVER_MS && whyIneligible(group) !== NOT_SHOWN;
+    if (named.length > 1 && !named.every(isShown)) throw new StepError({ service: 'Graph', status: 200 }, NO_ORDER);
     if (it) return { kind: 'found', it, others };
     const [reason] = named.map(whyIneligible);
     if (reason === undefined) return { kind: 'none' };
@@ -107,7 +112,8 @@ function isNamed({ displayName }: ShownGroup, level: RiskLevel): boolean {
 function whyIneligible({ groupTypes, onPremisesSyncEnabled, mailEnabled, securityEnabled }: ShownGroup) {
   if (groupTypes?.includes('DynamicMembership')) return 'it is a dynamic group, whose members a rule decides';
   if (onPremisesSyncEnabled === true) return 'it is synced from on-premises';
-  if (mailEnabled !== false) return 'it is mail-enabled';
-  if (securityEnabled !== true) return 'it is not a security group';
-  return groupTypes?.length === 0 ? undefined : 'it is not a plain security group';
+  if (mailEnabled === true) return 'it is mail-enabled';
+  if (securityEnabled === false) return 'it is not a security group';
+  if (!groupTypes || mailEnabled !== false || securityEnabled !== true) return NOT_SHOWN;
+  return groupTypes.length === 0 ? undefined : 'it is not a plain security group';
 }

@@ -2,7 +2,7 @@
 import { attempt, type Context, partMs } from '../context';
 import { StepError, type Trace } from '../errors';
 import type { GraphRequest } from '../graph/graph';
-import { BATCH_PARTS, readList, sendBatch } from '../graph/many';
+import { BATCH_PARTS, readList, recordOf, sendBatch, soundArray } from '../graph/many';
 import type { UserId } from '../plan';
 import { type Group, objectIdOf } from './lookup';
 
@@ -12,7 +12,7 @@ export interface Change {
   users: readonly UserId[];
   untilMs: number;
   /** Whose change Graph has reported as done before, though it was to be made again. */
-  isDoubted(user: UserId): boolean;
+  doubted: ReadonlySet<UserId>;
   /** Who surely is in Entra. */
   isKnown(user: UserId): boolean;
 }
@@ -78,8 +78,9 @@ export async function changeMembers(context: Context, change: Change) {
 }
 
 /** What a response says of one user (learn: group-post-members, group-delete-members; texts observed). */
-function meaningOf(change: Change, { status, cause }: Trace, user: UserId, groupIsThere?: boolean): Answer['meaning'] {
-  if (status === 204) return change.isDoubted(user) ? 'open' : 'done';
+function meaningOf(change: Change, trace: Trace, user: UserId, groupIsThere?: boolean): Answer['meaning'] {
+  const { status, code, cause } = trace;
+  if (status === 204) return code !== undefined || change.doubted.has(user) ? 'open' : 'done';
   if (status === 404 && change.verb === 'add') return groupIsThere && !change.isKnown(user) ? 'gone' : 'failed';
   if (status === 404 || cause === 'already a member' || cause === 'no member') return 'open';
   // Refused or put off, or else nobody knows.
@@ -98,8 +99,8 @@ function endOfLevel(batch: readonly Answer[]): Answer | undefined {
 /** Asks what every write permission may read. Undefined if that is not answered either. */
 async function groupIsThere({ graph }: Context, groupId: string, untilMs: number): Promise<boolean | undefined> {
   const path = `/groups/${groupId}/members?$select=id&$top=1`;
-  const { status } = await graph.send({ method: 'GET', path }, { untilMs });
-  return status === 200 ? true : status === 404 ? false : undefined;
+  const { status, body } = await graph.send({ method: 'GET', path }, { untilMs });
+  return status === 200 && soundArray(recordOf(body), 'value') ? true : status === 404 ? false : undefined;
 }
 
 /** The only DELETE: without `/$ref` or two ids the user or the group itself would go (learn: group-delete-members). */

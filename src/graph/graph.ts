@@ -11,8 +11,7 @@ const CAUSES: readonly (readonly [cause: string, said: RegExp])[] = [
   ['wrong tenant', /OrganizationFromTenantGuidNotFound/], // terraform-provider-azuread#1645
   ['quota', /Directory_QuotaExceeded|maximum quota/i],
   ['restricted unit', /restricted management administrative unit/i],
-  ['name taken', /^400 .*mailNickname.*already exists/i], // microsoft-graph-docs#5122
-  ['already a member', /^400 .*already exist/i], // group-post-members (observed)
+  ['already a member', /^400 .*references already exist/i], // group-post-members (observed)
   ['no member', /^400 .*references do not exist/i], // group-delete-members (observed)
   ['synced', /^400 .*on-premises/i],
   ['mail-enabled', /^400 .*mail-enabled/i],
@@ -54,7 +53,14 @@ export function parserOf<Output>(schema: v.GenericSchema<unknown, Output>): (val
   };
 }
 
-const errorOf = parserOf(v.object({ error: v.object({ code: v.string(), message: v.nullish(v.string(), '') }) }));
+const JSON_TYPE = 'application/json';
+/** What requests to Graph and to Cloudflare carry. */
+export function headersWith(token: string) {
+  return { authorization: `Bearer ${token}`, accept: JSON_TYPE, 'content-type': JSON_TYPE };
+}
+
+const orNone = v.nullish(v.string(), '');
+const errorOf = parserOf(v.object({ error: v.object({ code: orNone, message: orNone }) }));
 
 /** Graph v1.0 at that origin, for one run. */
 export function createGraph(origin: string, http: Http, tokens: TokenSource) {
@@ -64,12 +70,7 @@ export function createGraph(origin: string, http: Http, tokens: TokenSource) {
     /** The response whatever its status. Throws SignInError; StepError for another host, before anything is sent. */
     async send({ method, path, body }: GraphRequest, options: GraphOptions): Promise<GraphResponse> {
       const url = urlOf(origin, path);
-      const type = body === undefined ? {} : { 'content-type': 'application/json' };
-      const content = body === undefined ? {} : { body: JSON.stringify(body) };
-      const exchange = (token: string) => {
-        const headers = { authorization: `Bearer ${token}`, accept: 'application/json', ...type };
-        return http.send({ method, url, headers, ...content }, options);
-      };
+      const exchange = (token: string) => http.send({ method, url, headers: headersWith(token), body }, options);
       const token = await tokens.get();
       const first = await exchange(token);
       const another = first.status === 401 && !options.optional ? await tokens.replace(token) : undefined;
@@ -91,7 +92,7 @@ export function urlOf(origin: string, path: string): string {
 /** A response of Graph, of one part of a batch, or of the sign-in, with what it says of itself. */
 export function understand({ status, missing, header, body }: HttpResponse) {
   const isOk = status >= 200 && status < 300;
-  const { code = '', message = '' } = (isOk ? undefined : errorOf(body))?.error ?? {};
+  const { code = '', message = '' } = errorOf(body)?.error ?? {};
   const known = isOk ? undefined : CAUSES.find(([, said]) => said.test(`${status} ${code} ${message}`))?.[0];
   const told = { code: plain(code), requestId: plain(header('request-id')), cause: missing ?? known };
   const trace: Trace = { service: 'Graph', status, ...told };

@@ -7,6 +7,7 @@ import { type Graph, type GraphOptions, type GraphRequest, type GraphResponse, u
 
 /** A server may notice after it has begun to answer that it cannot (OASIS odata-specs#1694). */
 const ERROR_KEY = /(^|[.@])error$/i;
+const NEXT_KEY = /(^|[.@])nextLink$/i;
 /** A page may be empty (concepts/paging.md); so many in a row that bring nothing new have no end. */
 const MOST_IDLE_PAGES = 3;
 /** learn.microsoft.com/graph/json-batching */
@@ -32,12 +33,11 @@ export async function readList<Item extends Id>(graph: Graph, path: string, pars
     const { trace, status, body } = await graph.send({ method: 'GET', path: next }, options);
     if (status !== 200) throw new StepError({ ...trace, page: seen.size });
     const page = recordOf(body);
-    const value = Array.isArray(page['value']) ? page['value'] : [undefined];
+    const value = soundArray(page, 'value') ?? [undefined];
     const parsed = value.flatMap((item) => parse(recordOf(item)) ?? []);
-    next = page['@odata.nextLink'] ?? undefined;
-    const hasError = Object.keys(page).some((key) => ERROR_KEY.test(key) && page[key] !== null);
+    next = page[Object.keys(page).find((key) => NEXT_KEY.test(key)) ?? ''] ?? undefined;
     const isLink = next === undefined || (typeof next === 'string' && URL.canParse(next));
-    if (parsed.length !== value.length || hasError || !isLink)
+    if (parsed.length !== value.length || !isLink)
       throw new StepError(trace, 'Graph answered 200 with something that is not the whole list');
     const before = ids.size;
     for (const { id } of parsed) ids.add(id);
@@ -61,7 +61,7 @@ export async function sendBatch(graph: Graph, io: Io, parts: readonly GraphReque
       return { id: String(index), ...part, url, ...(body !== undefined && { body, headers: JSON_TYPE }) };
     });
     const whole = await graph.send({ method: 'POST', path: '/$batch', body: { requests } }, options);
-    const responses = whole.status === 200 ? responsesOf(whole.body) : undefined;
+    const responses = whole.status >= 200 && whole.status < 300 ? responsesOf(whole.body) : undefined;
     let longestMs = 0;
     open = open.filter(([index]) => {
       const response = responses ? (responses.get(String(index)) ?? understand(noResponse('no answer'))) : whole;
@@ -79,13 +79,20 @@ export async function sendBatch(graph: Graph, io: Io, parts: readonly GraphReque
 }
 
 function responsesOf(body: unknown): Map<unknown, GraphResponse> {
-  const { responses } = recordOf(body);
   const responseOf = ({ status, headers, body: own }: Fields) => {
     const lower = new Map(Object.entries(recordOf(headers)).map(([key, value]) => [key.toLowerCase(), String(value)]));
     return understand({ status: Number(status) || 0, header: (name) => lower.get(name), body: own });
   };
-  const all = Array.isArray(responses) ? responses.map(recordOf) : [];
-  return new Map(all.map((one) => [one['id'], responseOf(one)]));
+  const all = soundArray(recordOf(body), 'responses')?.map(recordOf) ?? [];
+  const byId = new Map(all.map((one) => [one['id'], responseOf(one)]));
+  // Two answers to one part contradict each other.
+  return byId.size < all.length ? new Map() : byId;
+}
+
+/** The array of that name, undefined if there is none, or an error beside it. */
+export function soundArray(page: Fields, name: string): unknown[] | undefined {
+  const hasError = Object.keys(page).some((key) => ERROR_KEY.test(key) && page[key] !== null);
+  return !hasError && Array.isArray(page[name]) ? page[name] : undefined;
 }
 
 /** What an object holds, unchecked; of anything else nothing. */

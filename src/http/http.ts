@@ -6,7 +6,8 @@ const TIMEOUT_MS = 15_000;
 /** The words of the Workers runtime when a run has used up its subrequests (observed; no code is documented). */
 const RUNTIME_REFUSAL = /too many subrequests/i;
 
-export type HttpRequest = { method: string; url: string; headers: Readonly<Record<string, string>>; body?: string };
+/** A body that is no text is sent as JSON. */
+export type HttpRequest = { method: string; url: string; headers: Readonly<Record<string, string>>; body?: unknown };
 
 export interface HttpResponse {
   /** 0 where no whole response came; `missing` says why. */
@@ -36,8 +37,9 @@ export function createHttp(io: Io, mostInFlight: number) {
   let inFlight = 0;
   let sent = 0;
 
-  async function exchange({ url, ...init }: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    const response = await io.fetch(url, { ...init, redirect: 'manual', signal });
+  async function exchange({ url, body: sent, ...init }: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    const content = sent === undefined ? {} : { body: typeof sent === 'string' ? sent : JSON.stringify(sent) };
+    const response = await io.fetch(url, { ...init, ...content, redirect: 'manual', signal });
     const body = parseJson(await response.text());
     return { status: response.status, header: (name) => response.headers.get(name) ?? undefined, body };
   }
