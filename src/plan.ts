@@ -17,7 +17,7 @@ export type RiskyUser = { id: UserId; [property: string]: unknown };
 export interface RiskReading {
   atRisk: ReadonlyMap<UserId, RiskLevel>;
   inDoubt: ReadonlySet<UserId>;
-  /** The userPrincipalName of both, in lower case, as far as it was asked for. */
+  /** The userPrincipalName of both, in lower case, as far as it was told; empty where there is none. */
   addresses: ReadonlyMap<UserId, string>;
 }
 
@@ -50,7 +50,7 @@ export function assessRisk(entries: Iterable<RiskyUser>): RiskReading {
     const level = RISK_LEVELS.find((one) => known.includes(one));
     if (level === undefined) inDoubt.add(id);
     else atRisk.set(id, level);
-    if (typeof userPrincipalName === 'string') addresses.set(id, userPrincipalName.toLowerCase());
+    if (userPrincipalName !== undefined) addresses.set(id, String(userPrincipalName ?? '').toLowerCase());
   }
   for (const id of atRisk.keys()) inDoubt.delete(id);
   return { atRisk, inDoubt, addresses };

@@ -36,8 +36,11 @@ export async function changeEntries(
   entries: readonly Entry[],
   untilMs: number,
 ): Promise<readonly Entry[]> {
-  const { io } = context;
-  const done: Entry[] = [];
+  const { io, cache } = context;
+  const key = `${verb} ${target.id}`;
+  const before = new Set(cache.done?.[key]);
+  let done: Entry[] = [];
+  const contradicted: UserId[] = [];
   const failed: Refused[] = [];
   const full: UserId[] = [];
   let waitMs = 0;
@@ -58,27 +61,31 @@ export async function changeEntries(
     last = trace;
     waitMs = retryWaitMs({ ...trace, retryAfter, attempts: 1, nowMs: io.now(), random: io.random() }) ?? 0;
     if (!isSuccess) return false;
+    if (usersOf(some).some((user) => before.has(user))) {
+      contradicted.push(...usersOf(await readAgain(some)));
+      return true;
+    }
     done.push(...some);
     const others = target.entries.filter(({ value }) => !values.has(value));
     target.entries = verb === 'add' ? [...others, ...some] : others;
     return true;
   }
 
-  function fail(some: readonly Entry[]): void {
-    const error = new StepError(last);
+  function fail(some: readonly Entry[], error = new StepError(last)): void {
     failed.push(...usersOf(some).map((user) => ({ user, error })));
   }
 
   /** Those who are open after the list has been read again; all fail if it could not be. */
   async function readAgain(some: readonly Entry[]): Promise<readonly Entry[]> {
-    const present = await attempt(readAnew(cloudflare, context, target.id), () => fail(some));
+    const present = await attempt(readAnew(cloudflare, context, target.id), (error) => fail(some, error));
     if (present === undefined) return [];
     target.entries = present;
     // An entry to be removed that somebody else took over meanwhile is theirs.
     const keyOf = ({ value, address, user }: Entry) => (verb === 'add' ? address : `${user} ${value}`);
     const keys = new Set(present.map(keyOf));
     const isOpen = (one: Entry) => keys.has(keyOf(one)) === (verb === 'remove');
-    done.push(...some.filter((one) => !isOpen(one)));
+    contradicted.push(...usersOf(done.filter(isOpen)));
+    done = [...done, ...some].filter((one) => !isOpen(one));
     return some.filter(isOpen);
   }
 
@@ -107,8 +114,10 @@ export async function changeEntries(
       fail(some);
     }
   }
+  cache.done = { ...cache.done, [key]: [...usersOf(done), ...contradicted] };
   const log = context.log.with({ level: target.level });
   const what = nameOf(target.level);
+  if (contradicted.length > 0) log.fail('contradicted', { what, verb, count: contradicted.length }, contradicted);
   if (full.length > 0) log.fail('list-full', { what, count: full.length }, full);
   log.refused(verb, what, failed, done.length > 0);
   return done;
@@ -123,8 +132,9 @@ async function readAnew(cloudflare: Cloudflare, context: Context, id: string): P
 
 /** Refused as a whole, which may be taken in parts; not to be tried again now; or nobody knows. */
 function kindOf({ status, cause }: Trace): 'refused' | 'final' | 'unclear' {
-  if (cause === undefined && (status === 200 || (status >= 400 && status < 500 && status !== 429))) return 'refused';
-  return status >= 400 && status < 500 ? 'final' : 'unclear';
+  const isRefused = status >= 400 && status < 500 && status !== 408;
+  if (cause === undefined && (status === 200 || (isRefused && status !== 429))) return 'refused';
+  return isRefused ? 'final' : 'unclear';
 }
 
 /** In parts that end there, none of them empty. */

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { type Context, type Finding, type Findings, nameOf, partMs } from '../context';
 import { StepError, type Trace } from '../errors';
-import { plain } from '../graph/graph';
+import { headersWith, parserOf, plain } from '../graph/graph';
 import type { Http, SendOptions } from '../http/http';
 import { RISK_LEVELS, type RiskLevel } from '../plan';
 import { type Entry, entryOf } from './entries';
@@ -29,8 +29,9 @@ const Envelope = v.object({
   result_info: v.nullish(v.object({ total_count: number })),
 });
 const id = v.pipe(text, v.regex(/^[0-9A-Za-z-]{1,64}$/));
-export const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
+const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
 export type List = v.InferOutput<typeof List>;
+export const listOf = parserOf(List);
 const Lists = v.array(List);
 const Items = v.array(v.object({ value: text, description: orNone }));
 
@@ -42,12 +43,10 @@ type Answer = Awaited<ReturnType<Cloudflare>>;
 /** The lists of one account, for one run. */
 export function createCloudflare(account: { accountId: string; apiToken: string }, http: Http) {
   const base = `${API}/accounts/${account.accountId}/gateway/lists`;
-  const json = 'application/json';
-  const headers = { authorization: `Bearer ${account.apiToken}`, accept: json, 'content-type': json };
+  const headers = headersWith(account.apiToken);
   // No PUT: it would replace all entries.
   return async (method: 'GET' | 'POST' | 'PATCH', path: string, options: SendOptions, body?: unknown) => {
-    const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    const response = await http.send({ method, url: base + path, headers, ...content }, options);
+    const response = await http.send({ method, url: base + path, headers, body }, options);
     const parsed = v.safeParse(Envelope, response.body);
     const { success, errors = [], result, result_info } = parsed.success ? parsed.output : {};
     const { status, missing } = response;
@@ -70,12 +69,14 @@ export const markOf = (level: RiskLevel): string => `risky-users:${level}`;
 export async function readLists(cloudflare: Cloudflare, context: Context): Promise<List[]> {
   const response = await cloudflare('GET', '?type=EMAIL', { untilMs: partMs(context) });
   const lists = resultOf(response, Lists, response.total ?? 0);
-  const { size } = new Set(lists.map(({ id }) => id));
-  if (size !== (response.total ?? size)) throw notWhole(response);
+  if (new Set(lists.map((one) => one.id)).size !== (response.total ?? lists.length)) throw notWhole(response);
   return lists.filter(({ type }) => type === 'EMAIL');
 }
 
-/** Which of them is ours, for each level. Policies refer to lists by id, so one that was renamed is not made again. */
+/**
+ * Which of them is ours, for each level. Policies refer to lists by id, so one that was renamed is not made again.
+ * Throws StepError if it is not told which of two is the oldest.
+ */
 export function judgeLists(lists: readonly List[]): Findings<List> {
   const ageMs = ({ created_at }: List) => Date.parse(created_at) || Number.MAX_VALUE;
   const oldestFirst = [...lists].sort((a, b) => ageMs(a) - ageMs(b) || (a.id < b.id ? -1 : 1));
@@ -83,7 +84,10 @@ export function judgeLists(lists: readonly List[]): Findings<List> {
     const what = nameOf(level);
     const renamed = oldestFirst.find(({ name, description }) => name !== what && description.includes(markOf(level)));
     if (renamed) return { kind: 'unusable', tell: (log) => log.fail('list-renamed', { what, id: renamed.id }) };
-    const [it, ...others] = oldestFirst.filter(({ name }) => name === what);
+    const named = oldestFirst.filter(({ name }) => name === what);
+    const [it, ...others] = named;
+    if (others.length > 0 && named.some(({ created_at }) => !Date.parse(created_at)))
+      throw new StepError({ service: 'Cloudflare', status: 200 }, 'it does not say which of two lists is the oldest');
     return it ? { kind: 'found', it, others: others.map(({ id }) => id) } : { kind: 'none' };
   };
   return new Map(RISK_LEVELS.map((level) => [level, judge(level)]));

@@ -25,11 +25,12 @@ export interface Survey {
   owners: ReadonlyMap<string, readonly Entry['user'][]>;
 }
 
-/** RFC 5321 without quoted strings; what exactly Cloudflare takes is not known, so the rest is left to its refusal. */
-const ADDRESS = /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
-const LONGEST_ADDRESS = 254;
-/** In the userPrincipalName of a guest, whose e-mail address is another. */
-const GUEST = '#ext#';
+/**
+ * RFC 5321 without quoted strings, and no guest, whose e-mail address is another than their userPrincipalName. What
+ * exactly Cloudflare takes is not known, so the rest is left to its refusal.
+ */
+const ADDRESS =
+  /^(?!.*#ext#)(?=.{1,254}$)[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 
 /** The entry that a value and its description are. */
 export function entryOf(value: string, description?: string | null): Entry {
@@ -45,8 +46,7 @@ export function usersOf(entries: readonly Entry[]): UserId[] {
 /** The address of a user that a list can hold; undefined for guests and whoever has none. */
 export function listableAddress(user: UserId, { addresses }: RiskReading): string | undefined {
   const address = addresses.get(user) ?? '';
-  const isListable = address.length <= LONGEST_ADDRESS && !address.includes(GUEST) && ADDRESS.test(address);
-  return isListable ? address : undefined;
+  return ADDRESS.test(address) ? address : undefined;
 }
 
 /** Brings what is known of lists and users into order. */
@@ -88,15 +88,21 @@ export function removableEntries(level: RiskLevel, known: Survey, when: 'now' | 
     readings.every(({ atRisk, inDoubt, addresses }) => {
       const at = atRisk.get(user);
       if (inDoubt.has(user) || at === level) return false;
-      if (at === undefined || when === 'once moved') return true;
+      if (at === undefined) return true;
       const named = present.get(at)?.get(address);
+      if (named === undefined) return when === 'once moved';
       // By an entry of somebody else an address would stand only for as long as they need it.
-      return named !== undefined && (named.includes(user) || addresses.get(user) === address);
+      return named.includes(user) || addresses.get(user) === address;
     });
+  const list = standing.get(level) ?? [];
+  // Whoever is at risk here with an address that was not told may stand under any.
+  const isHidden = ({ atRisk, addresses }: RiskReading) =>
+    [...atRisk].some(([user, at]) => at === level && !addresses.has(user) && list.every((one) => one.user !== user));
+  if (readings.some(isHidden)) return [];
   const isRemovable = ({ address }: Entry) =>
     !present.get(level)?.get(address)?.includes(undefined) &&
     owners.get(address)?.every((user) => user === undefined || mayLose(user, address));
-  return standing.get(level)?.filter(isRemovable) ?? [];
+  return list.filter(isRemovable);
 }
 
 /** The values of each key, of which there are few. */

@@ -1,11 +1,10 @@
 /** The destination `lists`: three Cloudflare Zero Trust lists of e-mail addresses, which need no SCIM. */
-import * as v from 'valibot';
 import { attempt, type Context, type Destination, type LevelState, nameOf, partMs, readLevels } from '../context';
 import { StepError } from '../errors';
 import type { Verb } from '../log/events';
 import type { RiskLevel, RiskReading, UserId } from '../plan';
 import { changeEntries, type Target } from './change';
-import { type Cloudflare, judgeLists, List, markOf, readEntries, readLists } from './cloudflare';
+import { type Cloudflare, judgeLists, type List, listOf, markOf, readEntries, readLists } from './cloudflare';
 import * as entry from './entries';
 
 /** The lists as one run sees them. */
@@ -66,12 +65,11 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const description = `${markOf(level)}, kept in sync by the risky-users Worker. Policies use its id.`;
       const options = { untilMs: partMs(context), repeat: 'if throttled' } as const;
       const response = await cloudflare('POST', '', options, { name: what, type: 'EMAIL', description });
-      const parsed = v.safeParse(List, response.result);
-      if (!response.isSuccess || !parsed.success) {
+      const id = response.isSuccess ? listOf(response.result)?.id : undefined;
+      if (id === undefined) {
         logOf(level).fail('list-not-created', { what, error: new StepError(response.trace) });
         return false;
       }
-      const { id } = parsed.output;
       targets.set(level, { level, id, entries: [], patches: 0 });
       logOf(level).warn('list-created', { what, id });
       return true;

@@ -128,6 +128,28 @@ describe('a PATCH whose answer does not tell', () => {
       rule.remove();
     }
   });
+
+  it.each(['append', 'remove'])(
+    'K7: a success to every %s that is never done fails from the second on',
+    async (verb) => {
+      const { tenant, cloudflare, run, runWell, expectInSync } = listScene();
+      const [ada = ''] = addRisky(tenant, 'high', 3);
+      if (verb === 'remove') await run();
+      if (verb === 'remove') tenant.dismiss(ada);
+      const give = faults.json({ success: true, errors: [], messages: [], result: {} });
+      const rule = cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(verb), give });
+      await run();
+      for (const ended of [await run(), await run()]) {
+        const ids = verb === 'remove' ? [ada] : tenant.atRisk('high');
+        expect(ended.told).toMatchObject([{ event: 'contradicted', severity: 'error', level: 'high' }]);
+        expect([...new Set(ended.told.flatMap((line) => line['ids']))].sort()).toEqual(ids);
+        expect(ended.lines.at(-1)).toMatchObject({ added: 0, removed: 0 });
+      }
+      rule.remove();
+      await runWell();
+      expectInSync();
+    },
+  );
 });
 
 /** What was answered first. */
