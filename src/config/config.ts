@@ -10,7 +10,7 @@ const PLACEHOLDER = /^<[^<>]*>$/;
 const EVERY_MINUTE = ['* * * * *', '*/1 * * * *'];
 const PUT = 'npx wrangler secret put';
 /** Of the pairs of letters of a name, for another to be the one that was meant. */
-const LEAST_SHARE = 0.7;
+const LEAST_SHARE = 0.55;
 const NEEDED_BY_LISTS = [
   ['CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID', 'Set it in wrangler.toml to the Account ID of Cloudflare.'],
   ['CLOUDFLARE_ZERO_TRUST_API_TOKEN', `Make one (Account > Zero Trust > Edit): ${PUT} CLOUDFLARE_ZERO_TRUST_API_TOKEN`],
@@ -128,8 +128,8 @@ function isObject(value: unknown): boolean {
 
 /** The sentence for each variable that is no setting: misspelt, it would be ignored in silence. Bindings are objects. */
 function unknownNames(env: Readonly<Record<string, unknown>>): string[] {
-  const texts = Object.keys(env).filter((name) => ['string', 'number', 'boolean'].includes(typeof env[name]));
-  const unknown = texts.filter((name) => !SETTING_NAMES.includes(name));
+  const isVariable = (value: unknown) => Array.isArray(value) || ['string', 'number', 'boolean'].includes(typeof value);
+  const unknown = Object.keys(env).filter((name) => isVariable(env[name]) && !SETTING_NAMES.includes(name));
   return unknown.map((name) => {
     const meant = nearest(name);
     const what = meant === undefined ? 'Remove' : `Did you mean ${meant}? If not, remove`;

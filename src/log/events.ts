@@ -10,7 +10,8 @@ type Count = { count: number };
 type Failed = { error: StepError };
 type Refused = What & Count & Failed & { othersGotThrough: boolean };
 
-const MEMBERS_REMEDY = `${grant('GroupMember.ReadWrite.All')} If that is granted, the group is role-assignable or dynamic: use a plain security group.`;
+const MEMBERS_REMEDY = `${grant('GroupMember.ReadWrite.All')} If that is granted, the group is role-assignable or dynamic (use a plain security group), or a restricted management administrative unit or a role protects these users.`;
+const PIN_REMEDY = `${grant('GroupMember.Read.All')} If that is granted, the id in GROUP_IDS is wrong or the group is deleted.`;
 const RISKY_REMEDY = `${grant('IdentityRiskyUser.Read.All')} If that is granted, the tenant has no Entra ID P2 licence, which riskyUsers needs.`;
 /** Where it is these users that are refused, and not the group or list. */
 const ABOUT_USERS = {
@@ -34,25 +35,25 @@ const sentences = {
   'too-many-removals': ({ count, limit }: Count & { limit: number }) =>
     `${people(count)} would be released in this run, more than MAX_REMOVALS=${limit} allows, so nobody is. If that is right (many were dismissed at once), set MAX_REMOVALS to ${count} or more in wrangler.toml, deploy, and set it back afterwards.`,
   'groups-unread': ({ error }: Failed) =>
-    `The groups could not be looked up (${error.message}), so none was written. ${remedyFor(error.trace, `${grant('GroupMember.Read.All')} Or pin the groups with GROUP_IDS in wrangler.toml.`)}`,
-  'group-ineligible': ({ what, reason }: What & { reason: string }) =>
-    `The group ${what} cannot be used: ${reason}. Pin a plain security group with GROUP_IDS, or rename all groups of that name (ids) and the Worker creates one, which must then be assigned to the SCIM application. The other levels go on.`,
+    `The groups could not be looked up (${error.message}), so what was not found is left alone. ${remedyFor(error.trace, `${grant('GroupMember.Read.All')} Or pin the groups with GROUP_IDS in wrangler.toml.`)}`,
+  'group-ineligible': ({ what, reason, id }: What & Partial<Id> & { reason: string }) =>
+    `The group ${what} cannot be used: ${reason}. Pin a plain security group with GROUP_IDS${id === undefined ? ', or rename all groups of that name (ids) and the Worker creates one, which must then be assigned to the SCIM application' : ''}. The other levels go on.`,
   'group-name-differs': ({ what, id, name, isExchanged }: What & Id & { name: string; isExchanged: boolean }) =>
     `GROUP_IDS names ${id} for the group ${what}, but that group is called ${name}, so it is not written. ${isExchanged ? 'Two ids are exchanged in GROUP_IDS in wrangler.toml: put each to its level.' : 'Correct GROUP_IDS in wrangler.toml, or give the group its name.'}`,
-  'pin-unchecked': ({ what, id, count }: What & Id & Count) =>
-    `Nobody is removed from ${what} (${people(count)} would be), because Graph does not show that ${id} is that group. ${grant('GroupMember.Read.All')} If that is granted, the id in GROUP_IDS is wrong or the group is deleted.`,
+  'pin-unchecked': ({ what, id, count, error }: What & Id & Count & Partial<Failed>) =>
+    `Nobody is removed from ${what} (${people(count)} would be), because Graph does not show that ${id} is that group${error ? ` (${error.message})` : ''}. ${error ? remedyFor(error.trace, PIN_REMEDY) : PIN_REMEDY}`,
   'members-unread': ({ what, error }: What & Failed) =>
     `The members of ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${error.trace.status === 404 ? 'The group is gone: if it is pinned, correct GROUP_IDS; if not, it is made again within ten minutes.' : remedyFor(error.trace, grant('GroupMember.ReadWrite.All'))}`,
   'group-not-created': ({ what, error }: What & Failed) =>
-    `The group ${what} was not created, or it is not clear whether it was (${error.message}). ${AGAIN} ${remedyFor(error.trace, `${grant('Group.Create')} Or create the three groups by hand and pin them with GROUP_IDS.`)}`,
+    `The group ${what} was not created${error.trace.status === 400 ? '' : ', or it is not clear whether it was'} (${error.message}). ${AGAIN} ${remedyFor(error.trace, `${grant('Group.Create')} Or create the three groups by hand and pin them with GROUP_IDS.`)}`,
   'group-gone': ({ what }: What) =>
     `The group ${what} is gone: Graph no longer finds it. Nobody was added to it; the next run finds or creates it by name. If it is pinned, correct GROUP_IDS.`,
   'add-failed': (refused: Refused) => `Not added to ${refusedSentence(refused)}`,
   'remove-failed': (refused: Refused) => `Not removed from ${refusedSentence(refused)}`,
   contradicted: ({ what, verb, count }: What & Count & { verb: Verb }) =>
-    `${people(count)} (ids) ${verb === 'add' ? 'added to' : 'removed from'} ${what} with success, yet read there as if not. Readings may lag: the next run looks again. If this goes on for the same users, open a case with Microsoft.`,
+    `${people(count)} (ids) ${verb === 'add' ? 'added to' : 'removed from'} ${what} with success, yet read there as if not. Readings may lag: the next run looks again. If this goes on for the same users, open a case with Microsoft or Cloudflare.`,
   'lists-unread': ({ error }: Failed) =>
-    `The Zero Trust lists could not be looked up (${error.message}), so none was written. ${remedyFor(error.trace)}`,
+    `The Zero Trust lists could not be looked up (${error.message}), so what was not found is left alone. ${remedyFor(error.trace)}`,
   'list-unread': ({ what, error }: What & Failed) =>
     `The list ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${remedyFor(error.trace)}`,
   'list-renamed': ({ what, id }: What & Id) =>
@@ -76,7 +77,7 @@ const sentences = {
   'in-doubt': ({ count }: Count) =>
     `${people(count)} at risk with a level that is not high, medium or low, so they are neither added nor removed. A level of hidden means that a licence (Entra ID P2) is missing.`,
   'duplicate-names': ({ what, id }: What & Id) =>
-    `Several are called ${what}. The oldest eligible one is used (${id}); find out who made the others (ids) and delete or rename them.`,
+    `Several are called ${what}. The oldest eligible one is used (${id}); find out who made the others (ids), and delete them.`,
   'group-created': ({ what, id }: What & Id) =>
     `Created the group ${what} (${id}). Assign it to the SCIM application of Cloudflare in Entra, or nobody in it is isolated. Parts of Entra may learn of it only within minutes: this run may fail for it, and the next succeed.`,
   'list-created': ({ what, id }: What & Id) =>

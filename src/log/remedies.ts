@@ -28,7 +28,7 @@ const BY_CAUSE: Readonly<Record<string, string>> = {
   synced: 'The group is synced from on-premises: use a plain security group (GROUP_IDS in wrangler.toml).',
   'mail-enabled': 'The group is mail-enabled: use a plain security group (GROUP_IDS in wrangler.toml).',
   'name taken':
-    'A group still has the nickname, so somebody renamed ours: give it its name back, or pin it with GROUP_IDS in wrangler.toml.',
+    'Graph refuses the name. As a rule somebody renamed our group, which still has the nickname: give it its name back, or pin it with GROUP_IDS in wrangler.toml.',
   'expired page': `The page token of Graph expired while the list was read. ${NEXT} If this goes on, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.`,
   'token refused': `CLOUDFLARE_ZERO_TRUST_API_TOKEN is not a valid API token, or has expired. Make one with ${ZERO_TRUST}, then: npx wrangler secret put CLOUDFLARE_ZERO_TRUST_API_TOKEN`,
   'not permitted': `CLOUDFLARE_ZERO_TRUST_API_TOKEN needs ${ZERO_TRUST} for the account CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: give it that permission (reading alone is not enough), or correct the account in wrangler.toml.`,
@@ -41,7 +41,7 @@ export function remedyFor({ service, status, cause }: Trace, permission = ''): s
   if (known !== undefined) return known;
   if (status === 403) return permission;
   if (status === 401)
-    return `Graph does not accept the token, though it is fresh: check the admin consent of the application, AZURE_AD_TENANT_ID and AZURE_AD_CLOUD. ${permission}`;
+    return `Graph does not accept the token. If the next run fails alike, with a fresh one, check the admin consent of the application, AZURE_AD_TENANT_ID and AZURE_AD_CLOUD. ${permission}`;
   if (status === 429) return `${NEXT} If this happens often, find out which other app keeps ${service} busy.`;
   const health = service === 'Graph' ? 'https://admin.microsoft.com > Health' : 'https://www.cloudflarestatus.com';
   return `${NEXT} If this goes on, look at ${health}.`;
