@@ -24,9 +24,9 @@ export function createAdmin(world: World) {
   }
 
   /** Any words. No state given: atRisk. null is sent as null, undefined not at all. */
-  function setRisk(id: string, level: Word, ...more: [state?: Word, detail?: string]): void {
-    const [state = more.length === 0 ? 'atRisk' : undefined, detail = 'none'] = more;
-    directory.setRisk(id, { level, state, detail });
+  function setRisk(id: string, level: Word, ...more: [state?: Word]): void {
+    const [state = more.length === 0 ? 'atRisk' : undefined] = more;
+    directory.setRisk(id, { level, state });
   }
 
   /** A security group unless the properties say otherwise. */
@@ -66,13 +66,13 @@ export function createAdmin(world: World) {
   return {
     ...{ addUser, setUpn: directory.setUpn, setRisk, addGroup, addOtherMember, groups },
     // learn:riskyuser-dismiss
-    dismiss: (id: string) => setRisk(id, 'none', 'dismissed', 'adminDismissedAllRiskForUser'),
+    dismiss: (id: string) => setRisk(id, 'none', 'dismissed'),
     // learn:riskyuser-confirmcompromised
-    confirmCompromised: (id: string) => setRisk(id, 'high', 'confirmedCompromised', 'adminConfirmedUserCompromised'),
+    confirmCompromised: (id: string) => setRisk(id, 'high', 'confirmedCompromised'),
     // learn:riskyuser-confirmsafe
-    confirmSafe: (id: string) => setRisk(id, 'none', 'confirmedSafe', 'unknownFutureValue'),
+    confirmSafe: (id: string) => setRisk(id, 'none', 'confirmedSafe'),
     // howto-identity-protection-remediate-unblock.md; that the level is none then is inferred
-    remediate: (id: string) => setRisk(id, 'none', 'remediated', 'userPerformedSecuredPasswordReset'),
+    remediate: (id: string) => setRisk(id, 'none', 'remediated'),
     /** Gone from the directory and all groups. Their risky user stays, marked as deleted, or, when 'stale', not yet. */
     deleteUser: (id: string, { riskEntry = 'deleted' }: { riskEntry?: 'deleted' | 'stale' } = {}) => {
       directory.removePerson(id);

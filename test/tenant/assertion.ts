@@ -1,6 +1,6 @@
 /** Checks a client assertion as the sign-in service does (certificate-credentials.md), with none of the Worker's code. */
 import { createHash, X509Certificate } from 'node:crypto';
-import { SignInRefusal } from './errors';
+import { signInRefusal as refused } from './errors';
 import { isRecord, parseJson } from './exchange';
 import { isGuid } from './guids';
 
@@ -29,7 +29,9 @@ export async function checkAssertion(form: URLSearchParams, expected: Expected):
   if (!typed || !isRecord(header) || !isRecord(claims)) throw refused(50027, 'JWT token is invalid or malformed.');
 
   const certificate = expected.certificate === undefined ? undefined : new X509Certificate(expected.certificate);
-  if (!certificate || header['x5t#S256'] !== thumbprint(certificate)) throw refused(700027, UNREGISTERED);
+  // (observed) AzureAD/microsoft-authentication-library-for-js#8339
+  if (!certificate || header['x5t#S256'] !== thumbprint(certificate))
+    throw refused(700027, 'The certificate is not registered. [Reason - The key was not found.]');
   const signed = Buffer.from(`${head}.${payload}`);
   const genuine = header['alg'] === 'PS256' && header['typ'] === 'JWT';
   // reference-error-codes.md
@@ -37,7 +39,7 @@ export async function checkAssertion(form: URLSearchParams, expected: Expected):
     throw refused(700027, 'Client assertion failed signature validation.');
   // (observed) passport-azure-ad and others: "[Reason - The key used is expired., Thumbprint ...]"
   if (expected.now < Date.parse(certificate.validFrom) || expected.now >= Date.parse(certificate.validTo))
-    throw refused(700027, 'Client assertion contains an invalid signature. [Reason - The key used is expired.]');
+    throw refused(700027, 'Invalid signature. [Reason - The key used is expired.]');
   checkClaims(claims, expected);
 }
 
@@ -59,11 +61,6 @@ function checkClaims(claims: Record<string, unknown>, expected: Expected): void 
     throw refused(50027, 'JWT token is invalid or malformed: jti.');
   expected.usedAssertions.add(jti);
 }
-
-const refused = (code: number, text: string) => new SignInRefusal(code, text);
-/** (observed) AzureAD/microsoft-authentication-library-for-js#8339 */
-const UNREGISTERED =
-  'The certificate used to sign the client assertion is not registered. [Reason - The key was not found.]';
 
 const thumbprint = ({ raw }: X509Certificate) => createHash('sha256').update(raw).digest('base64url');
 

@@ -35,14 +35,14 @@ export function readParts(call: Call, world: World): Part[] {
 function readPart(request: unknown, outer: Call, world: World): Part {
   if (!isRecord(request)) throw refused('Invalid batch payload format.');
   const { id, method, url, body, headers, ...more } = request;
-  if (typeof id !== 'string' || id === '') throw refused('Request Id must be a non-empty string.');
-  if (typeof method !== 'string' || !/^(GET|POST|PATCH|PUT|DELETE)$/.test(method))
-    throw refused(`Invalid method in request ${id}.`);
-  if (typeof url !== 'string' || !url.startsWith('/')) throw refused(`Invalid url in request ${id}.`);
-  // Documented, but no Worker here has use for dependsOn, so it is not served.
-  if (Object.keys(more).length > 0) throw refused(`Invalid property in request ${id}: ${Object.keys(more)}.`);
-  const own = new Headers();
-  for (const [name, value] of Object.entries(isRecord(headers) ? headers : {})) own.set(name, String(value));
+  const isNamed = typeof id === 'string' && id !== '';
+  const isCall = typeof method === 'string' && /^(GET|POST|PATCH|PUT|DELETE)$/.test(method);
+  // `dependsOn` is documented, but no Worker here has use for it.
+  if (!isNamed || !isCall || typeof url !== 'string' || !url.startsWith('/') || Object.keys(more).length > 0)
+    throw refused(`Invalid request in batch: ${JSON.stringify(request)}`);
+  const own = new Headers(
+    isRecord(headers) ? Object.entries(headers).map(([name, value]) => [name, String(value)]) : {},
+  );
   // The parts are authorized by the batch around them.
   own.delete('authorization');
   const address = new URL(`https://${world.hosts.graph}/v1.0${url}`);

@@ -1,7 +1,7 @@
 /** What the tenant holds: people, who of them is at risk, groups and their members, and how the members were a while ago. */
 import type { Group } from '@microsoft/microsoft-graph-types';
 import type { Clock } from './clock';
-import { mailOf, personName, upnOf } from './names';
+import { personName, upnOf } from './names';
 
 export type MemberKind = 'user' | 'group' | 'device' | 'servicePrincipal';
 
@@ -17,9 +17,7 @@ export interface Risk extends Person {
   /** Any word, for Graph's enums grow; null is sent as null, undefined not at all. */
   level: string | null | undefined;
   state: string | null | undefined;
-  detail: string;
   isDeleted: boolean;
-  updatedAt: number;
 }
 
 export type Membership = { kind: MemberKind; since: number };
@@ -37,12 +35,8 @@ export interface GroupEntry {
 
 export type Directory = ReturnType<typeof createDirectory>;
 
-/** What a new security group looks like to Graph (learn:group-post-groups, response). */
-const NEW_GROUP: Properties = {
-  ...{ description: null, groupTypes: [], isAssignableToRole: null, mail: null, mailEnabled: false, uniqueName: null },
-  ...{ mailNickname: 'group', membershipRule: null, membershipRuleProcessingState: null, onPremisesSyncEnabled: null },
-  ...{ securityEnabled: true, visibility: 'Private' },
-};
+/** What a new security group looks like to Graph (learn:group-post-groups, response), but for what is null. */
+const NEW_GROUP: Properties = { groupTypes: [], mailEnabled: false, mailNickname: 'group', securityEnabled: true };
 
 export function createDirectory(clock: Clock, newId: () => string) {
   const people = new Map<string, Person>();
@@ -54,7 +48,8 @@ export function createDirectory(clock: Clock, newId: () => string) {
 
   function addPerson(id = newId(), name = personName(count)): Person {
     count++;
-    const person = { id: id.toLowerCase(), name, mail: mailOf(name), upn: upnOf(name) };
+    const upn = upnOf(name);
+    const person = { id: id.toLowerCase(), name, mail: upn.toLowerCase(), upn };
     people.set(person.id, person);
     return person;
   }
@@ -73,15 +68,14 @@ export function createDirectory(clock: Clock, newId: () => string) {
   function setRisk(id: string, change: Partial<Risk>): void {
     const known = risks.get(id) ?? people.get(id);
     if (!known) throw new Error(`no user ${id}`);
-    const unknown = { level: 'none', state: 'none', detail: 'none', isDeleted: false };
-    risks.set(id, { ...unknown, ...known, updatedAt: clock.now(), ...change });
+    risks.set(id, { level: 'none', state: 'none', isDeleted: false, ...known, ...change });
   }
 
   function addGroup(properties: Properties): GroupEntry {
     const id = (properties.id ?? newId()).toLowerCase();
     const madeAt = properties.createdDateTime ? Date.parse(properties.createdDateTime) : clock.now();
     const createdDateTime = `${new Date(madeAt).toISOString().slice(0, 19)}Z`;
-    const all = { ...NEW_GROUP, renewedDateTime: createdDateTime, ...properties, id, createdDateTime };
+    const all = { ...NEW_GROUP, ...properties, id, createdDateTime };
     const group: GroupEntry = { id, properties: all, madeAt, members: new Map(), changes: [] };
     groups.set(id, group);
     return group;

@@ -7,10 +7,12 @@ import type { Service } from './world';
 type Kind = { fits(call: Call): boolean; make(random: () => number, call: Call): faults.Fault };
 
 const any = () => true;
-const graph = (call: Call) => !call.login;
+const notLogin = (call: Call) => !call.login;
 const write = (call: Call) => call.method !== 'GET' && !call.login;
 const whole = (call: Call) => !call.part;
 const wholeRead = (call: Call) => !call.part && call.method === 'GET';
+/** 408 and 409 are not known of Cloudflare. */
+const microsoft = ({ href }: Call) => !href.startsWith('https://api.cloudflare.com/');
 
 /** The write may have happened although the answer says nothing of it. */
 const maybe = (random: () => number, call: Call) => ({ applied: write(call) && random() < 0.5 });
@@ -21,8 +23,8 @@ const plain = (code: number, fits: Kind['fits'], headers: Record<string, string>
 });
 
 // concepts/throttling.md, concepts/errors.md; facts 3.4, 5.2, 5.3
-const KINDS = {
-  throttled: {
+const KINDS: readonly Kind[] = [
+  {
     fits: any,
     // throttling-limits: "don't return a Retry-After header" for Identity Protection
     make: (random, call) =>
@@ -30,36 +32,24 @@ const KINDS = {
         ? faults.throttled()
         : faults.throttled(['1', '2.128', '5'][Math.floor(random() * 3)] ?? '1'),
   },
-  throttledBare: { fits: any, make: () => faults.throttled() },
-  unauthorized: plain(401, graph),
-  notFound: plain(404, (call) => graph(call) && call.path.startsWith('/groups/')),
-  ...{ timeout: plain(408, any), concurrency: plain(409, write), internal: plain(500, any), gateway: plain(502, any) },
-  ...{ unavailable: plain(503, any, { 'Retry-After': '2' }), unavailableBare: plain(503, any) },
-  gatewayTimeout: plain(504, any),
-  broken: { fits: whole, make: (random, call) => faults.broken(maybe(random, call)) },
-  hang: { fits: whole, make: (random, call) => faults.hang(maybe(random, call)) },
-  endless: { fits: wholeRead, make: faults.endlessBody },
-  html: { fits: wholeRead, make: faults.html },
-  cut: { fits: wholeRead, make: faults.cutBody },
-} satisfies Record<string, Kind>;
-
-export type ChaosKind = keyof typeof KINDS;
-const CHAOS: Record<ChaosKind, Kind> = KINDS;
-
-const isKind = (name: string): name is ChaosKind => name in KINDS;
-export const CHAOS_KINDS: readonly ChaosKind[] = Object.keys(KINDS).filter(isKind);
+  ...[plain(429, any), plain(401, notLogin), plain(404, ({ path }) => path.startsWith('/groups/'))],
+  ...[plain(408, microsoft), plain(409, (call) => write(call) && microsoft(call)), plain(500, any), plain(502, any)],
+  ...[plain(503, any, { 'Retry-After': '2' }), plain(503, any), plain(504, any)],
+  { fits: whole, make: (random, call) => faults.broken(maybe(random, call)) },
+  { fits: whole, make: (random, call) => faults.hang(maybe(random, call)) },
+  ...[faults.endlessBody, faults.html, faults.cutBody].map((make) => ({ fits: wholeRead, make })),
+];
 
 // Timers and clocks of two processes differ a little; no Worker that waits as told comes earlier than this.
 const TOLERANCE_MS = 2;
 // concepts/throttling.md: "Avoid immediate retries, because all requests accrue against your usage limits."
 const AT_ONCE_MS = 100;
 
-export function createFaultBook(world: Service, allKinds: readonly ChaosKind[]) {
+export function createFaultBook(world: Service) {
   const rules = new Set<{ rule: faults.FaultRule; seen: number; hits: number }>();
   const throttledAt = new Map<string, number>();
   const windows = new Map<string, { until: number; milliseconds: number; answer: Answer }>();
   let probability = 0;
-  let kinds = allKinds;
   let struck: faults.FaultRule['on'] = () => true;
 
   function add(rule: faults.FaultRule) {
@@ -82,9 +72,8 @@ export function createFaultBook(world: Service, allKinds: readonly ChaosKind[]) 
 
   function byChance(call: Call): faults.Fault | undefined {
     if (probability === 0 || world.random() >= probability) return undefined;
-    const possible = kinds.filter((kind) => CHAOS[kind].fits(call));
-    const kind = possible[Math.floor(world.random() * possible.length)];
-    const fault = kind && CHAOS[kind].make(world.random, call);
+    const possible = KINDS.filter((kind) => kind.fits(call));
+    const fault = possible[Math.floor(world.random() * possible.length)]?.make(world.random, call);
     return fault && (fault.inBatch || !call.part) ? fault : undefined;
   }
 
@@ -112,20 +101,16 @@ export function createFaultBook(world: Service, allKinds: readonly ChaosKind[]) 
     windows.set(keyOf(call), { until: now + milliseconds, milliseconds, answer });
   }
 
-  function chaos(chance: number, some = allKinds, on: faults.FaultRule['on'] = () => true): void {
-    [probability, kinds, struck] = [chance, some, on];
+  function chaos(chance: number, _?: undefined, on: faults.FaultRule['on'] = () => true): void {
+    [probability, struck] = [chance, on];
   }
 
   return { add, chaos, early, pick, remember };
 }
 
 function targetOf({ method, path, client, part, text: body, href }: Call): faults.FaultTarget {
-  const query = new URL(href).search.replaceAll('+', ' ');
-  try {
-    return { method, path, client, part, body, query: decodeURIComponent(query) };
-  } catch {
-    return { method, path, client, part, body, query };
-  }
+  const options = [...new URL(href).searchParams].map(([name, value]) => `${name}=${value}`);
+  return { method, path, client, part, body, query: options.length > 0 ? `?${options.join('&')}` : '' };
 }
 
 function fits(on: faults.FaultRule['on'], target: faults.FaultTarget): boolean {

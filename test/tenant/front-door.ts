@@ -1,7 +1,7 @@
 /** Takes every request to a stand-in: notes it, watches what no Worker may do, lets faults befall it, has it answered. */
 import { connectionLost } from './errors';
 import { type Answer, type Call, parseJson } from './exchange';
-import { type ChaosKind, createFaultBook } from './fault-book';
+import { createFaultBook } from './fault-book';
 import type { FaultRule } from './faults';
 import type { Service } from './world';
 
@@ -14,7 +14,7 @@ export interface RecordedRequest extends Pick<Call, 'client' | 'method' | 'path'
   status: number;
   /** JSON as its value, anything else as text. */
   body: unknown;
-  batch?: { method: string; path: string; status: number }[];
+  batch?: readonly Pick<Call, 'method' | 'path'>[];
 }
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -30,8 +30,8 @@ export interface StandIn extends Pick<Service, 'maxInFlight'> {
   /** Empties `requests` and `maxInFlight`. */
   forgetRequests(): void;
   fault(rule: FaultRule): { remove(): void; hits(): number };
-  /** Faults by chance for this share of all requests, or of those that `on` tells; 0 ends it. All kinds that it has, unless some are named. */
-  chaos(probability: number, kinds?: readonly ChaosKind[], on?: FaultRule['on']): void;
+  /** Faults by chance for this share of all requests, or of those that `on` tells; 0 ends it. */
+  chaos(probability: number, kinds?: undefined, on?: FaultRule['on']): void;
   before(hook: Hook): void;
   after(hook: Hook): void;
 }
@@ -43,7 +43,6 @@ interface Needs {
   flights: Flights;
   /** What one request takes. */
   latencyMs: number | (() => number) | undefined;
-  chaosKinds: readonly ChaosKind[];
   identityProtectionMs?: number;
   groupsWritten?(call: Call): string[];
   /** Where a request has arrived. */
@@ -63,7 +62,7 @@ const BODY_OF_NONE = [101, 204, 205, 304];
 
 export function createFrontDoor(needs: Needs) {
   const { world, flights, latencyMs = 0, identityProtectionMs = 0 } = needs;
-  const faults = createFaultBook(world, needs.chaosKinds);
+  const faults = createFaultBook(world);
   const requests: RecordedRequest[] = [];
   const hooks: Record<'before' | 'after', Hook[]> = { before: [], after: [] };
   const lastRiskCall = new Map<string, number>();

@@ -1,33 +1,29 @@
 /** Groups, members, risky users and batches of the stand-in tenant: what a lenient one would let a Worker get away with. */
 import { expect, test } from 'vitest';
 import { GROUP_NAMES } from './names';
-import { NEW_GROUP, NOBODY, type Probe, probe } from './probe';
+import { NOBODY, type Probe, probe } from './probe';
 
 const RISKY = '/identityProtection/riskyUsers';
 const FILTER = "riskState eq 'atRisk' or riskState eq 'confirmedCompromised'";
 const MISSING = { status: 404, code: 'Request_ResourceNotFound' };
+const NEW_GROUP = { displayName: GROUP_NAMES.low, mailNickname: 'low', mailEnabled: false, securityEnabled: true };
 
-const filtered = (list: string, filter: string) => `${list}?$select=id&$filter=${encodeURIComponent(filter)}`;
 const add = (p: Probe, group: string, id: unknown, more = {}) =>
   p.send('POST', `/groups/${group}/members/$ref`, { '@odata.id': id, ...more });
 const remove = (p: Probe, group: string, id: string) => p.send('DELETE', `/groups/${group}/members/${id}/$ref`);
 
 test('what a list cannot be asked for is refused', async () => {
   const { tenant, later } = probe();
-  const members = `/groups/${tenant.addGroup()}/members`;
-  const many = Array.from({ length: 16 }, () => `'${NOBODY}'`).join();
   for (const [list, most, filters] of [
-    ['/groups', 999, `displayName eq 'O'Neil'; displayName ne 'a'; displayName in (); name eq 'a'; displayName eq 'a`],
-    ['/groups', 999, `id in (${NOBODY}); id in (); id in ['${NOBODY}']; id in ('high'); id in (${many}); id ne 'a'`],
-    [members, 999, 'id eq 1'],
-    [RISKY, 500, `; riskLevel; riskLevel eq 'High'; riskLevel eq high; riskLevel ne 'low'; (riskLevel eq 'low'`],
-    [RISKY, 500, `riskLevel in ('low'); isDeleted eq false; riskLevel eq 'low' OR riskLevel eq 'high'`],
-    [RISKY, 500, `riskLevel eq 'low' or; not riskLevel eq 'low'; riskLevel eq 'dismissed'; riskLevel eq 'low')`],
+    ['/groups', 999, `displayName eq 'a'; displayName in (); id in (${NOBODY}); id in ('high'); name in ('a')`],
+    [`/groups/${tenant.addGroup()}/members`, 999, 'id eq 1'],
+    [RISKY, 500, `; riskState; riskState eq 'AtRisk'; riskState eq atRisk; riskLevel eq 'low'; ${FILTER} or`],
   ] as const) {
-    const odd = `$select=id,foo $select= $count=true $orderby=id top=5 $top=0 $top=${most + 1} $top=5&$top=6 $skiptoken=abc`;
-    const queries = odd.split(' ').map((query) => `${list}?${query}`);
-    for (const url of [...filters.split('; ').map((filter) => filtered(list, filter)), ...queries])
-      expect((await later(url)).status, url).toBe(400);
+    const odd = `$select=id,foo $select= $count=true top=5 $top=0 $top=${most + 1} $top=5&$top=6 $skiptoken=abc`.split(
+      ' ',
+    );
+    for (const query of [...odd, ...filters.split('; ').map((filter) => `$filter=${encodeURIComponent(filter)}`)])
+      expect((await later(`${list}?${query}`)).status, query).toBe(400);
     expect((await later(`${list}?$top=${most}`)).status).toBe(200);
   }
 });
@@ -35,15 +31,15 @@ test('what a list cannot be asked for is refused', async () => {
 test('a group is created from what it must have; another than a plain one of the three names is a violation', async () => {
   const { tenant, send } = probe();
   const create = (change: object = {}) => send('POST', '/groups', { ...NEW_GROUP, ...change });
-  // A name need not be new.
-  for (let times = 0; times < 2; times += 1) expect(await create()).toMatchObject({ status: 201, body: NEW_GROUP });
   for (const change of [
     ...Object.keys(NEW_GROUP).map((name) => ({ [name]: undefined })),
-    ...[{ displayName: 'x'.repeat(257) }, { mailNickname: 'x'.repeat(65) }, { mailNickname: 'a b' }, { members: [] }],
+    ...[{ mailNickname: 'x'.repeat(65) }, { mailNickname: 'a b' }, { members: [] }, { groupTypes: ['Unified'] }],
   ])
     expect((await create(change)).code, JSON.stringify(change)).toBe('Request_BadRequest');
+  // A name need not be new.
+  for (let times = 0; times < 2; times += 1) expect(await create()).toMatchObject({ status: 201, body: NEW_GROUP });
   expect([tenant.groups().length, tenant.violations]).toEqual([2, []]);
-  for (const change of [{ displayName: 'Finance' }, { securityEnabled: false }, { groupTypes: ['Unified'] }])
+  for (const change of [{ displayName: 'Finance' }, { securityEnabled: false }, { mailEnabled: true }])
     expect((await create(change)).status).toBe(201);
   expect(tenant.violations).toHaveLength(3);
 });
@@ -66,10 +62,7 @@ test('a member is added and removed with the documented refusals, in one of the 
   const group = tenant.addGroup({ displayName: GROUP_NAMES.medium });
   const user = tenant.addUser();
   const bound = bind(user);
-  for (const id of [
-    ...[undefined, user, bound.replace('.com', '.us'), bound.replace('https', 'http'), `${bound}/`],
-    ...[bound.replace('v1.0', 'beta'), bound.replace('directoryObjects', 'users'), bind('someone')],
-  ])
+  for (const id of [undefined, user, bound.replace('.com', '.us'), bound.replace('v1.0', 'beta'), bind('someone')])
     expect((await add(p, group, id)).status, id).toBe(400);
   expect((await add(p, group, bound, { x: 1 })).status).toBe(400);
   expect((await add(p, group, bind(user.toUpperCase()))).status).toBe(204);
@@ -107,8 +100,7 @@ test('a batch: each part on its own and by the rules for all, answers in any ord
   const part = { id: '1', method: 'GET', url: '/groups' };
   for (const wrong of [
     ...[undefined, [], Array.from({ length: 21 }, (_, index) => ({ ...part, id: String(index) })), [part, part]],
-    ...[[{ ...part, id: 1 }], [{ ...part, id: '' }], [{ method: 'GET', url: '/groups' }], [{ ...part, url: 'groups' }]],
-    ...[[{ ...part, url: 'https://graph.microsoft.com/v1.0/groups' }], [{ ...part, method: 'get' }], ['GET /groups']],
+    ...[[{ ...part, id: 1 }], [{ ...part, url: 'groups' }], [{ ...part, method: 'get' }], ['GET /groups']],
   ])
     expect((await send('POST', '/$batch', { requests: wrong })).status, JSON.stringify(wrong)).toBe(400);
   for (const other of ['/v1.0/groups', '/$batch', '/me'])
@@ -126,7 +118,7 @@ test('risky users: everyone who ever was at risk, unless it is asked otherwise',
     { id: compromised, riskLevel: 'high', riskState: 'confirmedCompromised', isDeleted: false },
     { id: deleted, riskLevel: 'medium', riskState: 'atRisk', isDeleted: true },
   ]);
-  expect((await later(filtered(RISKY, FILTER))).ids).toEqual([compromised, deleted]);
+  expect((await later(`${RISKY}?$filter=${FILTER}`)).ids).toEqual([compromised, deleted]);
   expect([tenant.atRisk('high'), tenant.atRisk('medium')]).toEqual([[compromised], []]);
   tenant.upnForbidden = true;
   for (const select of ['?$select=id', '?$select=id,userPrincipalName', '']) await later(RISKY + select);

@@ -15,18 +15,14 @@ const isList = (body: unknown): body is List => isRecord(body) && Array.isArray(
  */
 export function circle(length = 1): Fault {
   const trails = new Map<string, string[]>();
-  const next = new Map<string, unknown>();
   return connecting(async ({ process, call }) => {
     const answer = await process();
     if (!isList(answer.body)) return answer;
     const trail = trails.get(call.path) ?? [];
-    if (!next.has(call.href)) {
-      trail.push(call.href);
-      const onward = trail.length < length ? answer.body[NEXT] : undefined;
-      next.set(call.href, onward ?? trail[0]);
-      trails.set(call.path, onward === undefined ? [] : trail);
-    }
-    return { ...answer, body: { ...answer.body, [NEXT]: next.get(call.href) } };
+    if (!trail.includes(call.href)) trail.push(call.href);
+    trails.set(call.path, trail);
+    const onward = trail.indexOf(call.href) < length - 1 ? answer.body[NEXT] : undefined;
+    return { ...answer, body: { ...answer.body, [NEXT]: onward ?? trail[0] } };
   });
 }
 

@@ -21,9 +21,6 @@ export interface Listing {
   maximumPage: number;
 }
 
-// Long runs at scale would otherwise keep every list that was ever read.
-const MOST_TOKENS = 2_000;
-
 export type Pages = ReturnType<typeof createPages>;
 
 export function createPages(newId: () => string) {
@@ -46,8 +43,6 @@ export function createPages(newId: () => string) {
     const token = `RFNwdAIAAQ/${newId()}+A==`;
     const href = new URL(`${base}?${[...kept, `$skiptoken=${encodeURIComponent(token)}`].join('&')}`).href;
     tokens.set(token, { href, rest: left });
-    const [oldest] = tokens.keys();
-    if (tokens.size > MOST_TOKENS && oldest) tokens.delete(oldest);
     return href;
   }
 

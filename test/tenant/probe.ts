@@ -1,15 +1,10 @@
 /** A caller for the tests of the tenant itself: signs in and sends one request after the other as it is told. */
 import { fakeClock } from './clock';
 import { isRecord, parseJson } from './exchange';
-import { GROUP_NAMES } from './names';
 import { createTenant, type TenantOptions } from './tenant';
 
 /** The id of no object. */
 export const NOBODY = '5f0c0000-0000-4000-a000-000000000000';
-
-/** What creates a group. */
-const SECURITY = { mailEnabled: false, securityEnabled: true };
-export const NEW_GROUP = { displayName: GROUP_NAMES.low, mailNickname: 'low', ...SECURITY };
 
 type SendOptions = { headers?: Record<string, string>; body?: string; redirect?: 'manual' };
 export type Probe = ReturnType<typeof probe>;
@@ -20,9 +15,10 @@ export function probe(options: Partial<TenantOptions> = {}) {
   const { tenantId, clientId, clientSecret } = tenant.ids;
   const graph = `https://${tenant.hosts.graph}/v1.0`;
   /** The form that signs this application in. */
-  const scope = `https://${tenant.hosts.graph}/.default`;
-  const secret = { client_id: clientId, client_secret: clientSecret };
-  const credentials: Record<string, string> = { ...secret, scope, grant_type: 'client_credentials' };
+  const credentials: Record<string, string> = {
+    ...{ client_id: clientId, client_secret: clientSecret, grant_type: 'client_credentials' },
+    scope: `https://${tenant.hosts.graph}/.default`,
+  };
   let token = '';
 
   async function call(url: string, init: RequestInit) {
@@ -31,13 +27,10 @@ export function probe(options: Partial<TenantOptions> = {}) {
       return { status: response.status, headers: response.headers, parsed: parseJson(await response.text()) };
     });
     const body = isRecord(parsed) ? parsed : {};
-    const error = isRecord(body['error']) ? body['error'] : {};
+    const { code = '', message = '' } = Object(body['error']);
     const array = (name: string) => (Array.isArray(body[name]) ? body[name].filter(isRecord) : []);
     return {
-      ...{ status, headers, body },
-      code: String(error['code'] ?? body['error'] ?? ''),
-      message: String(error['message'] ?? body['error_description'] ?? ''),
-      value: array('value'),
+      ...{ status, headers, body, code, message, value: array('value') },
       ids: array('value').map((entry) => String(entry['id'])),
       next: String(body['@odata.nextLink'] ?? ''),
       parts: array('responses'),

@@ -1,7 +1,7 @@
 /** Provisioning to Cloudflare: synchronization jobs, their schema, on-demand provisioning, and who has arrived there. */
 import type { SynchronizationJob, SynchronizationSchema } from '@microsoft/microsoft-graph-types';
 import { GraphRefusal, malformed, notFound } from './errors';
-import { type Answer, type Call, ok, pick, readBody, readQuery, readSelect } from './exchange';
+import { type Answer, type Call, ok, readBody, readQuery } from './exchange';
 import { MOST_CALLS, onDemandResult, readOnDemand, WINDOW_MS } from './on-demand';
 import { context } from './pages';
 import type { Route } from './routes';
@@ -22,9 +22,6 @@ interface ProvisioningJob {
 
 export interface Provisioning {
   servicePrincipalId: string;
-  /** Of the first job that is active and maps groups, or else of the first. */
-  jobId: string;
-  ruleId: string;
   /** Users of the group on the Cloudflare side, sorted. */
   arrived(groupId: string): string[];
   readonly calls: readonly { at: number; groupId: string; members: string[]; result: string }[];
@@ -52,12 +49,9 @@ export function createProvisioning(world: World) {
     const servicePrincipalId = world.newId();
     world.directory.others.set(servicePrincipalId, 'servicePrincipal');
     const jobs = wanted.map((job) => describe(job, world));
-    const ready = jobs.find(({ job, schema }) => job.status?.code === 'Active' && groupRule(schema)) ?? jobs[0];
     const target = new Map<string, Set<string>>();
     const application: Application = {
       ...{ servicePrincipalId, delayMs, jobs, target, calls: [], started: [], unassigned: new Set() },
-      jobId: ready?.job.id ?? '',
-      ruleId: (ready && (groupRule(ready.schema) ?? ready.schema.synchronizationRules?.[0]))?.id ?? '',
       arrived: (groupId) => [...(target.get(groupId) ?? [])].sort(),
     };
     applications.set(servicePrincipalId, application);
@@ -79,9 +73,8 @@ export function createProvisioning(world: World) {
 
   /** learn:synchronization-synchronizationjob-list */
   function listJobs(call: Call, _: World, id: string): Answer {
-    const known = ['id', 'schedule', 'status', 'templateId', 'synchronizationJobSettings'];
-    const select = readSelect(readQuery(call, ['$select']), known, 'microsoft.graph.synchronizationJob');
-    const value = find(id).jobs.map(({ job }) => pick(job, select));
+    readQuery(call, []);
+    const value = find(id).jobs.map(({ job }) => job);
     return ok({ ...context(world, `servicePrincipals('${id}')/synchronization/jobs`), value });
   }
 
@@ -134,11 +127,6 @@ export function createProvisioning(world: World) {
   ];
   return { add, cycle, routes };
 }
-
-const groupRule = ({ synchronizationRules }: SynchronizationSchema) =>
-  synchronizationRules?.find((rule) =>
-    rule.objectMappings?.some((mapping) => mapping.enabled && mapping.sourceObjectName === 'Group'),
-  );
 
 /** learn:resources/synchronization-synchronizationjob and -synchronizationschema */
 function describe(wanted: ProvisioningJob, { newId }: World) {

@@ -1,20 +1,12 @@
 /** GET /identityProtection/riskyUsers: everyone who ever was at risk (learn:riskyuser-list). */
-import type { RiskyUser } from '@microsoft/microsoft-graph-types';
 import type { Risk } from './directory';
-import { malformed, notLicensed, tooManyRequests } from './errors';
+import { malformed, notLicensed, usualRefusal } from './errors';
 import type { Answer, Call } from './exchange';
 import { type Listing, readListing } from './pages';
 import type { World } from './world';
 
-/** Levels and states as text, for Graph's enums grow and tests send words that no type knows, or none. */
-type RiskyUserAnswer = Omit<RiskyUser, 'riskLevel' | 'riskState' | 'riskDetail'> &
-  Record<'riskLevel' | 'riskState' | 'riskDetail', string | null | undefined>;
-
-// learn:resources/riskyuser
-const PROPERTIES = [
-  ...['id', 'isDeleted', 'isProcessing', 'riskDetail', 'riskLastUpdatedDateTime', 'riskLevel', 'riskState'],
-  ...['userDisplayName', 'userPrincipalName'],
-];
+// learn:resources/riskyuser; no Worker has use for more
+const PROPERTIES = ['id', 'isDeleted', 'riskLevel', 'riskState', 'userPrincipalName'];
 
 const LISTING: Listing = {
   name: 'riskyUsers',
@@ -25,7 +17,8 @@ const LISTING: Listing = {
 
 export function listRiskyUsers(call: Call, world: World): Answer {
   if (!world.licensed) throw notLicensed();
-  if (call.tooSoon) throw tooManyRequests();
+  // No Retry-After comes with it (throttling-limits).
+  if (call.tooSoon) throw usualRefusal(429);
   const { filter, select, answer } = readListing(call, world, LISTING);
   // I10: only where lists are a destination may anyone's address be asked for.
   if (world.upnForbidden && (select ?? PROPERTIES).includes('userPrincipalName'))
@@ -40,24 +33,17 @@ export function listRiskyUsers(call: Call, world: World): Answer {
   return answer('identityProtection/riskyUsers', ids, show);
 }
 
-const describe = (risk: Risk): RiskyUserAnswer => ({
-  ...{ id: risk.id, isDeleted: risk.isDeleted, isProcessing: false, riskDetail: risk.detail },
-  riskLastUpdatedDateTime: new Date(risk.updatedAt).toISOString(),
-  ...{ userDisplayName: risk.name, userPrincipalName: risk.upn, riskLevel: risk.level, riskState: risk.state },
+/** Levels and states are text, for Graph's enums grow and tests send words that no type knows, or none. */
+const describe = ({ id, isDeleted, upn, level, state }: Risk) => ({
+  ...{ id, isDeleted, userPrincipalName: upn, riskLevel: level, riskState: state },
 });
 
 // [csdl] v1.0: a literal of an enum must be one of its members.
-const LEVELS = ['low', 'medium', 'high', 'hidden', 'none', 'unknownFutureValue'];
 const STATES = 'none confirmedSafe remediated dismissed atRisk confirmedCompromised unknownFutureValue'.split(' ');
 
-// learn:riskyuser-list documents $filter; `or` is (observed) facts 1.2; the text of the refusal is inferred.
-/** Graph takes `and` and parentheses as well, but no Worker here needs them. */
+/** learn:riskyuser-list documents $filter, and takes more than this; `or` is (observed) facts 1.2; the refusal's text is inferred. */
 function riskFilter(text: string): (risk: Risk) => boolean {
-  const tests = text.split(/ +or +/).map((comparison) => {
-    const [, name, value = ''] = /^(riskLevel|riskState) +eq +'(\w+)'$/.exec(comparison.trim()) ?? [];
-    const isLevel = name === 'riskLevel';
-    if (!(isLevel ? LEVELS : STATES).includes(value)) throw malformed('Invalid filter clause.');
-    return ({ level, state }: Risk) => (isLevel ? level : state) === value;
-  });
-  return (risk) => tests.some((test) => test(risk));
+  const states = text.split(' or ').map((comparison) => /^riskState eq '(\w+)'$/.exec(comparison)?.[1] ?? '');
+  if (!states.every((state) => STATES.includes(state))) throw malformed('Invalid filter clause.');
+  return ({ state }) => states.includes(state ?? '');
 }

@@ -5,20 +5,20 @@ import type { Clock } from './clock';
 import { type Cloud, HOSTS, type Hosts } from './clouds';
 import { createDirectory } from './directory';
 import type { Answer, Call } from './exchange';
-import { CHAOS_KINDS } from './fault-book';
 import { createFlights, createFrontDoor, type Fetch, type Flights, type StandIn } from './front-door';
 import { guidSource } from './guids';
 import { createPages } from './pages';
 import { createProvisioning, type Provisioning, type ProvisioningOptions } from './provisioning';
 import { answerGraph } from './routes';
 import { createSignIn } from './token-endpoint';
-import { checkClientRequestId, headersOf, placeOf, settled } from './wire';
+import { headersOf, placeOf, settled } from './wire';
 import { type Knobs, unexpected, type World } from './world';
 
 export type { RecordedRequest } from './front-door';
 
-export interface TenantOptions extends Partial<Tenant['ids']> {
+export interface TenantOptions {
   clock: Clock;
+  clientSecret?: string;
   cloud?: Cloud;
   /** What one request takes. */
   latencyMs?: number | (() => number);
@@ -27,7 +27,6 @@ export interface TenantOptions extends Partial<Tenant['ids']> {
   /** At least 0, less than 1: the order of a batch and of chaos. */
   random?: () => number;
   permissions?: readonly string[];
-  licensed?: boolean;
   /** Between two Identity Protection calls; a little less than a second where real clocks differ. */
   identityProtectionMs?: number;
 }
@@ -53,16 +52,15 @@ export function createTenant(options: TenantOptions): Tenant {
   const hosts = HOSTS[options.cloud ?? 'global'];
   const newId = guidSource(20260504);
   const ids = {
-    tenantId: options.tenantId ?? '7d1c6f0e-2b5a-4c38-9f64-0a1be2c9d753',
-    clientId: options.clientId ?? '3f9e8b21-64d7-4a0c-8c15-52b7ad90e416',
+    tenantId: '7d1c6f0e-2b5a-4c38-9f64-0a1be2c9d753',
+    clientId: '3f9e8b21-64d7-4a0c-8c15-52b7ad90e416',
     clientSecret: options.clientSecret ?? 'Xy8~the.secret+of&this=app%/with \u00fc',
   };
   const world: World = {
     ...{ clock, random, newId, hosts, violations: [], maxInFlight: 0 },
     ...{ directory: createDirectory(clock, newId), pages: createPages(newId), writable: new Set() },
     lag: { groupListedAfterMs: 0, groupReachableAfterMs: 0, membersVisibleAfterMs: 0 },
-    ...{ permissions: options.permissions ?? PERMISSIONS, licensed: options.licensed ?? true },
-    homeCloud: options.cloud ?? 'global',
+    ...{ permissions: options.permissions ?? PERMISSIONS, licensed: true, homeCloud: options.cloud ?? 'global' },
     ...{ pageSizes: {}, quota: {}, hiddenGroups: new Set(), rejectRiskFilter: false, upnForbidden: false },
     ...{ secretExpired: false, nicknamesUnique: false, secretKnownFrom: 0, signInClockAheadMs: 0, tokenSeconds: 3599 },
   };
@@ -70,7 +68,6 @@ export function createTenant(options: TenantOptions): Tenant {
   const provisioning = createProvisioning(world);
 
   async function truth(call: Call): Promise<Answer> {
-    checkClientRequestId(call.headers);
     if (!call.login) return answerGraph(call, world, provisioning.routes);
     if (call.method === 'POST' && call.path === '/token') return signIn.answer(call);
     throw unexpected(world, `no such route: ${call.method} ${call.path}`);
@@ -78,23 +75,19 @@ export function createTenant(options: TenantOptions): Tenant {
 
   const flights = createFlights(world);
   const door = createFrontDoor({
-    ...{ world, flights, groupsWritten, latencyMs: options.latencyMs, chaosKinds: CHAOS_KINDS },
+    ...{ world, flights, groupsWritten, latencyMs: options.latencyMs, settled },
     identityProtectionMs: options.identityProtectionMs ?? 1000,
     hosts: [hosts.login, hosts.graph],
     contentType: 'application/json;odata.metadata=minimal;charset=utf-8',
     place: (url) => placeOf(url, world),
     headers: (call) => headersOf(call, world),
-    settled: (call, work) => settled(call, world, work),
     handle: (call, signal, record) =>
       door.answer(call, signal, async () => {
         if (!call.login) call.roles = signIn.authorize(call.headers);
         if (!isBatch(call)) return truth(call);
-        record.batch = [];
-        return answerBatch(readParts(call, world), world, async (part) => {
-          const answer = await door.answer(part, signal, () => truth(part));
-          record.batch?.push({ method: part.method, path: part.path, status: answer.status });
-          return answer;
-        });
+        const parts = readParts(call, world);
+        record.batch = parts.map((part) => part.call);
+        return answerBatch(parts, world, (part) => door.answer(part, signal, () => truth(part)));
       }),
   });
 

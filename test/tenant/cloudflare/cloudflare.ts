@@ -1,7 +1,6 @@
 /** A stand-in for the Zero Trust lists of a Cloudflare account, in cache, behind a `fetch` function. */
 import type { Clock } from '../clock';
 import type { Answer } from '../exchange';
-import type { ChaosKind } from '../fault-book';
 import { createFlights, createFrontDoor, type Flights, type StandIn } from '../front-door';
 import { guidSource } from '../guids';
 import { type Behaviours, DEFAULTS } from './behaviours';
@@ -29,11 +28,6 @@ export type Cloudflare = CloudflareKnobs & StandIn & ReturnType<typeof createAdm
 
 type NewList = { name: string; entries?: readonly Entry[] } & Partial<Omit<List, 'id' | 'entries'>>;
 
-/** (observed) or documented of Cloudflare; 408, 409 and a 404 for what is there are Graph's. */
-const CHAOS_KINDS: readonly ChaosKind[] = [
-  ...(['throttled', 'throttledBare', 'unauthorized', 'internal', 'gateway', 'unavailable'] as const),
-  ...(['unavailableBare', 'gatewayTimeout', 'broken', 'hang', 'endless', 'html', 'cut'] as const),
-];
 // docs: lists.mdx "API rate limit"
 const WINDOW_MS = 60_000;
 const BLOCK_MS = 120_000;
@@ -70,7 +64,7 @@ export function createCloudflare(options: CloudflareOptions): Cloudflare {
   }
 
   const door = createFrontDoor({
-    ...{ world, flights: flights ?? createFlights(world), latencyMs, chaosKinds: CHAOS_KINDS, settled },
+    ...{ world, flights: flights ?? createFlights(world), latencyMs, settled },
     hosts: [CLOUDFLARE_HOST],
     handle: (call, signal) => door.answer(call, signal, async () => block() ?? answerLists(call, world)),
     contentType: 'application/json',
