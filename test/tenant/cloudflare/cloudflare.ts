@@ -14,9 +14,6 @@ export interface CloudflareOptions extends Partial<Behaviours> {
   clock: Clock;
   /** The tenant's, so that six requests in flight are six to both. */
   flights?: Flights;
-  accountId?: string;
-  token?: string;
-  permission?: CloudflareKnobs['permission'];
   entriesPerList?: number;
   /** What one request takes. */
   latencyMs?: number | (() => number);
@@ -35,7 +32,7 @@ const BLOCK_MS = 120_000;
 const BLOCK_PAGE = '<!DOCTYPE html><html><head><title>Rate limited</title></head><body>Error 1015</body></html>';
 
 export function createCloudflare(options: CloudflareOptions): Cloudflare {
-  const { clock, flights, accountId, latencyMs, random = Math.random, ...knobs } = options;
+  const { clock, flights, latencyMs, random = Math.random, ...knobs } = options;
   const newId = guidSource(20260713);
   const world: CloudflareWorld = {
     ...DEFAULTS,
@@ -43,7 +40,7 @@ export function createCloudflare(options: CloudflareOptions): Cloudflare {
     ...{ requestsPerMinute: 600, refusedValues: new Set(), foreignEntriesStay: true },
     ...knobs,
     ...{ clock, random, newId, violations: [], maxInFlight: 0, store: new Map(), writable: new Set() },
-    accountId: accountId ?? '7f3c9a1be04d42d8a65b0c91e2f7d384',
+    accountId: '7f3c9a1be04d42d8a65b0c91e2f7d384',
   };
   const arrivals: number[] = [];
   let blockedUntil = Number.NEGATIVE_INFINITY;
@@ -88,13 +85,12 @@ function createAdmin(world: CloudflareWorld) {
     throw new Error(`${named.length} lists named ${idOrName}`);
   }
 
-  const stamped = (entry: Entry) => ({ ...entry, created_at: new Date(world.clock.now()).toISOString() });
   const lists = () => [...world.store.values()].map(({ entries: _, ...properties }) => properties);
   return {
     lists,
     listsNamed: (name: string) => lists().filter((entry) => entry.name === name),
     addList: ({ entries = [], ...properties }: NewList) =>
-      makeList(world, { type: 'EMAIL', description: '', ...properties, entries: entries.map(stamped) }).id,
+      makeList(world, { type: 'EMAIL', description: '', ...properties, entries: [...entries] }).id,
     changeList: (name: string, properties: Partial<Pick<List, 'name' | 'type' | 'description'>>) =>
       void Object.assign(list(name), properties),
     deleteList: (name: string) => void world.store.delete(list(name).id),
@@ -104,7 +100,7 @@ function createAdmin(world: CloudflareWorld) {
     putEntries: (name: string, ...entries: Entry[]) => {
       const target = list(name);
       const others = target.entries.filter((entry) => !entries.some(({ value }) => value === entry.value));
-      target.entries = [...others, ...entries.map(stamped)];
+      target.entries = [...others, ...entries];
     },
     removeEntry: (name: string, value: string) => {
       list(name).entries = list(name).entries.filter((entry) => entry.value !== value);

@@ -7,7 +7,6 @@ interface ErrorInfo {
   /** Left out where an item is refused (observed). */
   code?: number;
   message: string;
-  error_chain?: readonly ErrorInfo[];
 }
 
 class CloudflareRefusal extends GraphRefusal {
@@ -21,15 +20,6 @@ class CloudflareRefusal extends GraphRefusal {
 
 const refusal = (status: number, code: number, message: string) => new CloudflareRefusal(status, [{ code, message }]);
 
-// (observed) api.cloudflare.com without a header, quoted in many repositories
-export const noToken = () => refusal(400, 9106, 'Missing X-Auth-Key, X-Auth-Email or Authorization headers');
-
-// (observed) favonia/cloudflare-ddns, hashicorp-education/learn-terraform-cloudflare-static-website#11
-export function malformedToken(): CloudflareRefusal {
-  const error_chain = [{ code: 6111, message: 'Invalid format for Authorization header' }];
-  return new CloudflareRefusal(400, [{ code: 6003, message: 'Invalid request headers', error_chain }]);
-}
-
 export function unknownToken({ unknownToken: how }: CloudflareWorld): CloudflareRefusal {
   const [status, code] = how.split(' ').map(Number);
   return refusal(status ?? 400, code ?? 9109, code === 9109 ? 'Invalid access token' : 'Authentication error');
@@ -37,13 +27,6 @@ export function unknownToken({ unknownToken: how }: CloudflareWorld): Cloudflare
 
 // docs: workers REST API "Authorization errors" for another account; (observed) terraform-provider-cloudflare#1533
 export const forbidden = ({ forbidden: status }: CloudflareWorld) => refusal(status, 10000, 'Authentication error');
-
-// docs: workers REST API "No route for that URI"
-export const noAccount = (path: string) =>
-  new CloudflareRefusal(404, [
-    { code: 7003, message: `Could not route to ${path}, perhaps your object identifier is invalid?` },
-    { code: 7000, message: 'No route for that URI' },
-  ]);
 
 // (observed) 400 where 404 was expected: terraform-provider-cloudflare#6930; its words and code are not known
 export const noList = ({ missingList }: CloudflareWorld, id: string) =>

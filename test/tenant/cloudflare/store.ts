@@ -9,12 +9,11 @@ export type Entry = { value: string; description?: string };
 export interface List {
   id: string;
   name: string;
-  /** cloudflare 7.3.0, zero-trust/gateway/lists: `ListType` */
-  type: 'SERIAL' | 'URL' | 'DOMAIN' | 'EMAIL' | 'IP' | 'CATEGORY' | 'LOCATION' | 'DEVICE' | 'AAGUID';
+  /** 'EMAIL' for ours (cloudflare 7.3.0, zero-trust/gateway/lists: `ListType`). */
+  type: string;
   description: string;
   created_at: string;
-  updated_at: string;
-  entries: (Entry & { created_at: string })[];
+  entries: Entry[];
 }
 
 export type Change = { append: readonly Entry[]; remove: readonly string[] };
@@ -55,8 +54,7 @@ export function changeList(world: CloudflareWorld, list: List, { append, remove 
   for (const value of remove)
     if (world.absent === 'refused' && !present.has(key(value))) throw refusedItem(value, 'item does not exist');
 
-  const created_at = new Date(world.clock.now()).toISOString();
-  const fresh: List['entries'] = [];
+  const fresh: Entry[] = [];
   const seen = new Set<string>();
   for (const { value, description } of append) {
     if (world.refusedValues.has(value.toLowerCase()) || !isAddress(value)) throw refusedItem(value, 'invalid email');
@@ -65,8 +63,7 @@ export function changeList(world: CloudflareWorld, list: List, { append, remove 
     // docs: lists.mdx "Lists cannot have duplicate entries"; that both in one PATCH are refused is inferred.
     if (seen.has(place) || gone.has(place)) throw refusedItem(value, 'duplicate item');
     seen.add(place);
-    if (!present.has(place))
-      fresh.push({ value: stored(value), ...(description === undefined ? {} : { description }), created_at });
+    if (!present.has(place)) fresh.push({ value: stored(value), ...(description !== undefined && { description }) });
     else if (world.present === 'refused') throw refusedItem(value, 'duplicate item');
   }
 
@@ -77,7 +74,6 @@ export function changeList(world: CloudflareWorld, list: List, { append, remove 
   if (foreign && world.foreignEntriesStay)
     world.violations.push(`an entry of somebody else was removed: ${foreign.value}`);
   list.entries = [...kept, ...fresh];
-  list.updated_at = created_at;
 }
 
 const isAddress = (value: string) => value.length <= LONGEST_ADDRESS && ADDRESS.test(value);
