@@ -1,5 +1,5 @@
 /** One request as the routes see it and the answer they give, with the checks of headers, body and query that all share. */
-import { malformed, unsupportedQuery } from './errors';
+import { malformed } from './errors';
 
 export interface Call {
   client: string;
@@ -69,31 +69,4 @@ export function readQuery(call: Call, known: readonly string[]): Map<string, str
     query.set(name, value);
   }
   return query;
-}
-
-/** The page size asked for. Maxima: learn:riskyuser-list, group-list, group-list-members; that more is refused is not documented. */
-export function readTop(query: Map<string, string>, usual: number, maximum: number): number {
-  const text = query.get('$top');
-  if (text === undefined) return usual;
-  const top = /^\d+$/.test(text) ? Number(text) : 0;
-  if (top >= 1 && top <= maximum) return top;
-  // (observed) for groups
-  throw unsupportedQuery(`Invalid page size specified: '${text}'. Must be between 1 and ${maximum} inclusive.`);
-}
-
-/** The properties asked for, undefined for all. */
-export function readSelect(query: Map<string, string>, known: readonly string[], type: string) {
-  const names = query.get('$select')?.split(',');
-  const odd = names?.find((name) => !known.includes(name));
-  // (observed)
-  if (odd !== undefined) throw malformed(`Could not find a property named '${odd}' on type '${type}'.`);
-  return names;
-}
-
-/** Only the properties asked for, those that it does not have as null, and the annotations. */
-export function pick(entity: object, names: readonly string[] | undefined): object {
-  if (!names) return entity;
-  const all = new Map<string, unknown>(Object.entries(entity));
-  const annotations = [...all].filter(([name]) => name.startsWith('@'));
-  return Object.fromEntries([...annotations, ...names.map((name) => [name, all.has(name) ? all.get(name) : null])]);
 }

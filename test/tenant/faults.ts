@@ -111,21 +111,14 @@ export const slow = (milliseconds: number): Fault =>
 /** The headers come and a body begins, which then trickles on for ever. */
 export const endlessBody = (): Fault =>
   connecting(async ({ world, signal }) => {
-    const stop = new AbortController();
     const text = new TextEncoder();
     const raw = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        controller.enqueue(text.encode('{"value":['));
-        signal?.addEventListener('abort', () => {
-          stop.abort();
-          controller.error(signal.reason);
-        });
-      },
+      start: (controller) => controller.enqueue(text.encode('{"value":[')),
       pull: async (controller) => {
-        await world.clock.sleep(1_000, stop.signal);
-        if (!stop.signal.aborted) controller.enqueue(text.encode(' '));
+        await world.clock.sleep(1_000, signal);
+        if (signal?.aborted) controller.error(signal.reason);
+        else controller.enqueue(text.encode(' '));
       },
-      cancel: () => stop.abort(),
     });
     return { status: 200, headers: {}, raw };
   });
@@ -142,13 +135,10 @@ const firstHalf = (json: string) => json.slice(0, json.length / 2);
 /** The connection breaks in the middle of the body of the true answer. */
 export const cutBody = (): Fault =>
   instead((json) => {
-    let begun = false;
+    const begin = new TextEncoder().encode(firstHalf(json));
     return new ReadableStream<Uint8Array>({
-      pull: (controller) => {
-        if (begun) controller.error(connectionLost());
-        else controller.enqueue(new TextEncoder().encode(firstHalf(json)));
-        begun = true;
-      },
+      start: (controller) => controller.enqueue(begin),
+      pull: (controller) => controller.error(connectionLost()),
     });
   });
 

@@ -2,7 +2,7 @@
 import type { Group } from '@microsoft/microsoft-graph-types';
 import type { GroupEntry } from './directory';
 import { badRequest, directoryFull, nicknameExists, notFound, unsupportedQuery } from './errors';
-import { type Answer, type Call, readBody } from './exchange';
+import { type Answer, type Call, ok, readBody } from './exchange';
 import { isGuid } from './guids';
 import { isOurs } from './names';
 import { context, type Listing, readListing } from './pages';
@@ -14,11 +14,10 @@ const PROPERTIES: readonly (keyof Group)[] = [
   ...(['groupTypes', 'onPremisesSyncEnabled'] as const),
 ];
 
-const TYPE = 'Microsoft.DirectoryServices.Group';
 // learn:group-list: "default and maximum page sizes are 100 and 999"
 const LISTING: Listing = {
-  name: 'groups',
-  ...{ options: ['$filter', '$select', '$top'], properties: PROPERTIES, type: TYPE, usualPage: 100, maximumPage: 999 },
+  ...{ name: 'groups', options: ['$filter', '$select', '$top'], properties: PROPERTIES },
+  ...{ usualPage: 100, maximumPage: 999 },
 };
 
 export function listGroups(call: Call, world: World): Answer {
@@ -80,6 +79,5 @@ export function createGroup(call: Call, world: World): Answer {
   if (!isOurs(body['displayName']) || body['securityEnabled'] !== true || body['mailEnabled'] !== false)
     world.violations.push(`created a group that is none of ours: ${call.text}`);
   const group = world.directory.addGroup(body).properties;
-  const location = `https://${world.hosts.graph}/v2/${world.newId()}/directoryObjects/${group.id}/${TYPE}`;
-  return { status: 201, headers: { location }, body: { ...context(world, 'groups/$entity'), ...group } };
+  return ok({ ...context(world, 'groups/$entity'), ...group }, 201);
 }

@@ -11,9 +11,7 @@ import type { World } from './world';
 
 // learn:group-list-members: "default and maximum page sizes are 100 and 999"
 const LISTING: Listing = {
-  name: 'members',
-  ...{ options: ['$select', '$top'], properties: ['id'], usualPage: 100, maximumPage: 999 },
-  type: 'Microsoft.DirectoryServices.DirectoryObject',
+  ...{ name: 'members', options: ['$select', '$top'], properties: ['id'], usualPage: 100, maximumPage: 999 },
 };
 
 export function listMembers(call: Call, world: World, id: string): Answer {

@@ -54,7 +54,7 @@ function fields(value: unknown, names: readonly string[]): Body {
 
 type Target = { unassigned: ReadonlySet<string>; target: ReadonlyMap<string, ReadonlySet<string>> };
 
-/** What the service sees when the call begins. `key` and `value` are JSON as text (example 1); of `value` only the gist. */
+/** What the service sees when the call begins. `key` and `value` are JSON as text (example 1). */
 export function onDemandResult(world: World, { unassigned, target }: Target, { groupId, members }: Subject) {
   const group = world.directory.groups.get(groupId);
   const now = world.clock.now();
@@ -66,14 +66,6 @@ export function onDemandResult(world: World, { unassigned, target }: Target, { g
   const skipped =
     inScope.length < members.length ? 'NotEffectivelyEntitled' : exported.length === 0 ? 'RedundantExport' : undefined;
   const result = skipped ? 'Skipped' : 'Success';
-  const key = { result, details: skipped ? { errorCode: skipped, errorMessage: MESSAGES[skipped] } : {} };
-  const value = { action: skipped ? 'Other' : 'Update', statusInfo: { status: result } };
-  const body = { '@odata.context': CONTEXT, key: JSON.stringify(key), value: JSON.stringify(value) };
-  return { exported, body, outcome: skipped ?? result };
+  const key = { result, details: skipped ? { errorCode: skipped } : {} };
+  return { exported, body: { key: JSON.stringify(key), value: '{}' }, outcome: skipped ?? result };
 }
-
-const CONTEXT = 'https://syncfabric.windowsazure.com/api/$metadata#microsoft.synchronization.stringKeyStringValuePair';
-const MESSAGES = {
-  RedundantExport: 'The state of the user in both the source and target systems already match.',
-  NotEffectivelyEntitled: 'This object does not have required entitlement for provisioning.',
-};

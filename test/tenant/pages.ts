@@ -1,6 +1,6 @@
 /** Pages of a list behind opaque next links, each good only exactly as it was given out (concepts/paging.md). */
-import { malformed } from './errors';
-import { type Answer, type Call, ok, pick, readQuery, readSelect, readTop } from './exchange';
+import { malformed, unsupportedQuery } from './errors';
+import { type Answer, type Call, ok, readQuery } from './exchange';
 import type { World } from './world';
 
 interface Rest {
@@ -16,7 +16,6 @@ export interface Listing {
   name: 'groups' | 'members' | 'riskyUsers';
   options: readonly string[];
   properties: readonly string[];
-  type: string;
   usualPage: number;
   maximumPage: number;
 }
@@ -64,11 +63,18 @@ export const context = (world: World, of: string) => ({
 });
 
 /** Reads what the call asks of the list, and gives what answers it: `show` tells what an id looks like by then, if it is still there. */
-export function readListing(call: Call, world: World, listing: Listing) {
-  const query = readQuery(call, listing.options);
-  const select = readSelect(query, listing.properties, listing.type);
-  const { emptyPages = false, [listing.name]: largest = listing.maximumPage } = world.pageSizes;
-  const size = Math.min(readTop(query, listing.usualPage, listing.maximumPage), largest);
+export function readListing(call: Call, world: World, { name, options, properties, usualPage, maximumPage }: Listing) {
+  const query = readQuery(call, options);
+  const select = query.get('$select')?.split(',');
+  const odd = select?.find((one) => !properties.includes(one));
+  // (observed)
+  if (odd !== undefined) throw malformed(`Could not find a property named '${odd}'.`);
+  const top = query.get('$top') ?? String(usualPage);
+  // (observed) for groups. Maxima: learn:riskyuser-list, group-list-members; that more is refused is not documented.
+  if (!/^\d+$/.test(top) || Number(top) < 1 || Number(top) > maximumPage)
+    throw unsupportedQuery(`Invalid page size specified: '${top}'. Must be between 1 and ${maximumPage} inclusive.`);
+  const { emptyPages = false, [name]: largest = maximumPage } = world.pageSizes;
+  const size = Math.min(Number(top), largest);
 
   function answer(of: string, everything: () => readonly string[], show: (id: string) => object | undefined): Answer {
     const { ids, link } = world.pages.cut(call, everything, size, emptyPages);
@@ -76,4 +82,12 @@ export function readListing(call: Call, world: World, listing: Listing) {
     return ok({ ...context(world, of), ...link, value: shown.map((entry) => pick(entry, select)) });
   }
   return { filter: query.get('$filter'), select, answer };
+}
+
+/** Only the properties asked for, those that it does not have as null, and the annotations. */
+function pick(entity: object, names: readonly string[] | undefined): object {
+  if (!names) return entity;
+  const all = new Map<string, unknown>(Object.entries(entity));
+  const annotations = [...all].filter(([name]) => name.startsWith('@'));
+  return Object.fromEntries([...annotations, ...names.map((name) => [name, all.has(name) ? all.get(name) : null])]);
 }

@@ -1,6 +1,6 @@
 /** Provisioning to Cloudflare: synchronization jobs, their schema, on-demand provisioning, and who has arrived there. */
 import type { SynchronizationJob, SynchronizationSchema } from '@microsoft/microsoft-graph-types';
-import { GraphRefusal, malformed, notFound } from './errors';
+import { GraphRefusal, malformed, notFound, usualRefusal } from './errors';
 import { type Answer, type Call, ok, readBody, readQuery } from './exchange';
 import { MOST_CALLS, onDemandResult, readOnDemand, WINDOW_MS } from './on-demand';
 import { context } from './pages';
@@ -33,7 +33,6 @@ interface Application extends Provisioning {
   delayMs: number;
   jobs: ReturnType<typeof describe>[];
   calls: Provisioning['calls'][number][];
-  started: number[];
   target: Map<string, Set<string>>;
 }
 
@@ -51,7 +50,7 @@ export function createProvisioning(world: World) {
     const jobs = wanted.map((job) => describe(job, world));
     const target = new Map<string, Set<string>>();
     const application: Application = {
-      ...{ servicePrincipalId, delayMs, jobs, target, calls: [], started: [], unassigned: new Set() },
+      ...{ servicePrincipalId, delayMs, jobs, target, calls: [], unassigned: new Set() },
       arrived: (groupId) => [...(target.get(groupId) ?? [])].sort(),
     };
     applications.set(servicePrincipalId, application);
@@ -91,11 +90,9 @@ export function createProvisioning(world: World) {
     const rules = schema.synchronizationRules ?? [];
     const subject = readOnDemand(readBody(call), job.id ?? '', rules);
     const now = world.clock.now();
-    application.started = application.started.filter((at) => now - at < WINDOW_MS);
     // "The rate limit for this API is 5 requests per 10 seconds"; that Retry-After comes with it is inferred.
-    if (application.started.length >= MOST_CALLS)
-      throw new GraphRefusal(429, 'TooManyRequests', 'Please retry again later.', { 'Retry-After': '10' });
-    application.started.push(now);
+    if (application.calls.filter(({ at }) => now - at < WINDOW_MS).length >= MOST_CALLS)
+      throw usualRefusal(429, undefined, { 'Retry-After': '10' });
     // That a job that is paused or in quarantine refuses is inferred: the documents do not say.
     if (job.status?.code === 'Quarantine' || job.schedule?.state !== 'Active')
       throw malformed('The synchronization job is not running.');

@@ -9,8 +9,7 @@ import type { World } from './world';
 const PROPERTIES = ['id', 'isDeleted', 'riskLevel', 'riskState', 'userPrincipalName'];
 
 const LISTING: Listing = {
-  name: 'riskyUsers',
-  ...{ options: ['$filter', '$select', '$top'], properties: PROPERTIES, type: 'microsoft.graph.riskyUser' },
+  ...{ name: 'riskyUsers', options: ['$filter', '$select', '$top'], properties: PROPERTIES },
   // learn:riskyuser-list: at most 500. The default is not documented; 20 makes whoever forgets $top or pages notice.
   ...{ usualPage: 20, maximumPage: 500 },
 };
