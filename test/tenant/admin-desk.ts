@@ -12,35 +12,29 @@ const READ = 'Application.Read.All';
 const GROUPS = 'GroupMember.Read.All';
 const JOBS = 'Synchronization.Read.All';
 
-export interface AdminDesk {
-  /** Answers what is the desk's, and hands the rest to the tenant. */
-  fetch: Fetch;
-  token: string;
-  /** Delegated permissions of that token. */
-  permissions: string[];
-  credentials: Required<Pick<Application, 'passwordCredentials' | 'keyCredentials'>>;
-  /** By group: object ids of its owners. */
-  owners: Map<string, string[]>;
-  /** By enterprise application: object ids of the groups assigned to it, and its jobs. */
-  applications: Map<string, { groups: Set<string>; jobs: SynchronizationJob[] }>;
-  readonly violations: string[];
-}
+type Credentials = Required<Pick<Application, 'passwordCredentials' | 'keyCredentials'>>;
 
 /** A path with its query, of which ID stands for an object or client id and ANY for any text. */
 type Route = readonly [path: string, permission: string, answer: (...found: string[]) => unknown];
 
 const refusal = (status: number, code: string) => new GraphRefusal(status, code, 'Refused.');
 
-export function createAdminDesk(tenant: Tenant): AdminDesk {
+/** `fetch` answers what is the desk's, and hands the rest to the tenant. */
+export function createAdminDesk(tenant: Tenant) {
   const { tenantId, clientId } = tenant.ids;
   const { login, graph } = tenant.hosts;
   const claims = Buffer.from(JSON.stringify({ aud: `https://${graph}`, tid: tenantId })).toString('base64url');
-  const desk: AdminDesk = {
-    fetch: (input, init) => serve(new Request(input, init)),
-    token: `eyJ0eXAiOiJKV1QifQ.${claims}.administrator`,
+  const fetch: Fetch = (input, init) => serve(new Request(input, init));
+  const credentials: Credentials = { passwordCredentials: [], keyCredentials: [] };
+  const violations: string[] = [];
+  const desk = {
+    ...{ fetch, credentials, violations, token: `eyJ0eXAiOiJKV1QifQ.${claims}.administrator` },
+    /** Delegated permissions of that token. */
     permissions: [READ, GROUPS, JOBS],
-    credentials: { passwordCredentials: [], keyCredentials: [] },
-    ...{ owners: new Map(), applications: new Map(), violations: [] },
+    /** By group: object ids of its owners. */
+    owners: new Map<string, string[]>(),
+    /** By enterprise application: object ids of the groups assigned to it, and its jobs. */
+    applications: new Map<string, { groups: Set<string>; jobs: SynchronizationJob[] }>(),
   };
   const known = <T>(value: T | undefined): T => {
     if (value === undefined) throw refusal(404, 'Request_ResourceNotFound');

@@ -47,8 +47,7 @@ const AT_ONCE_MS = 100;
 
 export function createFaultBook(world: Service) {
   const rules = new Set<{ rule: faults.FaultRule; seen: number; hits: number }>();
-  const throttledAt = new Map<string, number>();
-  const windows = new Map<string, { until: number; milliseconds: number; answer: Answer }>();
+  const windows = new Map<string, { until: number; milliseconds: number; answer?: Answer }>();
   let probability = 0;
   let struck: faults.FaultRule['on'] = () => true;
 
@@ -80,27 +79,25 @@ export function createFaultBook(world: Service) {
   /** The refusal once more, for a request that comes before the Retry-After of its last answer is over. */
   function early(call: Call): Answer | undefined {
     const window = windows.get(keyOf(call));
-    if (!window && world.clock.now() - (throttledAt.get(keyOf(call)) ?? 0) < AT_ONCE_MS)
-      world.violations.push(`asked again at once when throttled: ${call.method} ${call.path}`);
-    if (!window || world.clock.now() >= window.until - TOLERANCE_MS) return undefined;
-    world.violations.push(`came back before Retry-After was over: ${call.method} ${call.path}`);
+    if (!window || world.clock.now() >= window.until) return undefined;
+    const how = window.answer ? 'came back before Retry-After was over' : 'asked again at once when throttled';
+    world.violations.push(`${how}: ${call.method} ${call.path}`);
     window.until = world.clock.now() + window.milliseconds;
     return window.answer;
   }
 
   function remember(call: Call, answer: Answer): void {
     windows.delete(keyOf(call));
-    throttledAt.delete(keyOf(call));
-    if (answer.status === 429) throttledAt.set(keyOf(call), world.clock.now());
-    const value = Object.entries(answer.headers).find(([name]) => name.toLowerCase() === 'retry-after')?.[1];
-    if (value === undefined) return;
+    const value = Object.entries(answer.headers).find(([name]) => name.toLowerCase() === 'retry-after')?.[1] ?? '';
     const now = world.clock.now();
-    const milliseconds = Number.isNaN(Number(value)) ? Date.parse(value) - now : Number(value) * 1000;
-    // What is no pause, negative or of the past, opens no window.
-    if (!(milliseconds > 0)) return;
-    windows.set(keyOf(call), { until: now + milliseconds, milliseconds, answer });
+    const pause = Number.isNaN(Number(value)) ? Date.parse(value) - now : Number(value) * 1000;
+    const milliseconds = pause > 0 ? pause - TOLERANCE_MS : AT_ONCE_MS;
+    // What is no pause, negative or of the past, is no refusal of what comes next.
+    if (pause > 0) windows.set(keyOf(call), { until: now + milliseconds, milliseconds, answer });
+    else if (answer.status === 429) windows.set(keyOf(call), { until: now + milliseconds, milliseconds });
   }
 
+  /** Faults by chance for this share of all requests, or of those that `on` tells; 0 ends it. */
   function chaos(chance: number, _?: undefined, on: faults.FaultRule['on'] = () => true): void {
     [probability, struck] = [chance, on];
   }

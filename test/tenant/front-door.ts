@@ -2,7 +2,6 @@
 import { connectionLost } from './errors';
 import { type Answer, type Call, parseJson } from './exchange';
 import { createFaultBook } from './fault-book';
-import type { FaultRule } from './faults';
 import type { Service } from './world';
 
 export interface RecordedRequest extends Pick<Call, 'client' | 'method' | 'path'> {
@@ -18,23 +17,10 @@ export interface RecordedRequest extends Pick<Call, 'client' | 'method' | 'path'
 }
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-export type Hook = (request: RecordedRequest) => void;
+type Hook = (request: RecordedRequest) => void;
 
 /** What tests see of either stand-in and do with it. */
-export interface StandIn extends Pick<Service, 'maxInFlight'> {
-  /** What one of several Workers is given instead of the world's `fetch`; the rules about one client hold for each. */
-  client(name: string): Fetch;
-  readonly requests: readonly RecordedRequest[];
-  /** What no Worker may ever do; a test that leaves any here has failed. */
-  readonly violations: readonly string[];
-  /** Empties `requests` and `maxInFlight`. */
-  forgetRequests(): void;
-  fault(rule: FaultRule): { remove(): void; hits(): number };
-  /** Faults by chance for this share of all requests, or of those that `on` tells; 0 ends it. */
-  chaos(probability: number, kinds?: undefined, on?: FaultRule['on']): void;
-  before(hook: Hook): void;
-  after(hook: Hook): void;
-}
+export type StandIn = ReturnType<typeof createFrontDoor>['controls'] & Pick<Service, 'maxInFlight'>;
 
 /** In what Graph and Cloudflare differ. */
 interface Needs {
@@ -157,11 +143,15 @@ export function createFrontDoor(needs: Needs) {
     return given;
   }
 
-  const controls: Omit<StandIn, 'maxInFlight'> = {
-    client: (name) => (input, init) => serve(name, input, init),
+  const controls = {
     ...{ requests, violations: world.violations, fault: faults.add, chaos: faults.chaos },
-    before: (hook) => void hooks.before.push(hook),
-    after: (hook) => void hooks.after.push(hook),
+    /** What one of several Workers is given instead of the world's `fetch`; the rules about one client hold for each. */
+    client: (name: string): Fetch => {
+      return (input, init) => serve(name, input, init);
+    },
+    before: (hook: Hook) => void hooks.before.push(hook),
+    after: (hook: Hook) => void hooks.after.push(hook),
+    /** Empties `requests` and `maxInFlight`. */
     forgetRequests: () => {
       requests.length = 0;
       world.maxInFlight = 0;

@@ -20,21 +20,7 @@ interface ProvisioningJob {
   rules?: readonly { mappings: readonly { source: string; enabled?: boolean }[] }[];
 }
 
-export interface Provisioning {
-  servicePrincipalId: string;
-  /** Users of the group on the Cloudflare side, sorted. */
-  arrived(groupId: string): string[];
-  readonly calls: readonly { at: number; groupId: string; members: string[]; result: string }[];
-  /** Groups that are not assigned to the enterprise application, so that nobody in them is provisioned. */
-  readonly unassigned: Set<string>;
-}
-
-interface Application extends Provisioning {
-  delayMs: number;
-  jobs: ReturnType<typeof describe>[];
-  calls: Provisioning['calls'][number][];
-  target: Map<string, Set<string>>;
-}
+export type Provisioning = ReturnType<typeof createApplication>;
 
 // learn:synchronization-synchronizationjob-provisionondemand, -list and -schema-get, permissions
 const WRITE = ['Synchronization.ReadWrite.All', 'Application.ReadWrite.OwnedBy'];
@@ -42,22 +28,15 @@ const READ = [...WRITE, 'Synchronization.Read.All'];
 const USUAL_RULE = { mappings: ['User', 'Group'].map((source) => ({ source, enabled: true })) };
 
 export function createProvisioning(world: World) {
-  const applications = new Map<string, Application>();
+  const applications = new Map<string, Provisioning>();
 
-  function add({ delayMs = 20_000, jobs: wanted = [{}] }: ProvisioningOptions = {}): Provisioning {
-    const servicePrincipalId = world.newId();
-    world.directory.others.set(servicePrincipalId, 'servicePrincipal');
-    const jobs = wanted.map((job) => describe(job, world));
-    const target = new Map<string, Set<string>>();
-    const application: Application = {
-      ...{ servicePrincipalId, delayMs, jobs, target, calls: [], unassigned: new Set() },
-      arrived: (groupId) => [...(target.get(groupId) ?? [])].sort(),
-    };
-    applications.set(servicePrincipalId, application);
+  function add(options: ProvisioningOptions = {}): Provisioning {
+    const application = createApplication(options, world);
+    applications.set(application.servicePrincipalId, application);
     return application;
   }
 
-  function find(id: string): Application {
+  function find(id: string): Provisioning {
     const application = applications.get(id.toLowerCase());
     if (application) return application;
     throw notFound(id);
@@ -123,6 +102,19 @@ export function createProvisioning(world: World) {
     { method: 'POST', path: path('/([^/]+)/provisionOnDemand'), roles: WRITE, handle: provisionOnDemand },
   ];
   return { add, cycle, routes };
+}
+
+function createApplication({ delayMs = 20_000, jobs = [{}] }: ProvisioningOptions, world: World) {
+  const servicePrincipalId = world.newId();
+  const target = new Map<string, Set<string>>();
+  const calls: { at: number; groupId: string; members: string[]; result: string }[] = [];
+  return {
+    ...{ servicePrincipalId, delayMs, target, calls, jobs: jobs.map((job) => describe(job, world)) },
+    /** Users of the group on the Cloudflare side, sorted. */
+    arrived: (groupId: string) => [...(target.get(groupId) ?? [])].sort(),
+    /** Groups that are not assigned to the enterprise application, so that nobody in them is provisioned. */
+    unassigned: new Set<string>(),
+  };
 }
 
 /** learn:resources/synchronization-synchronizationjob and -synchronizationschema */
