@@ -1,6 +1,6 @@
 /** What an administrator's token reads of the stand-in tenant, and the public metadata of the sign-in service: GET alone. */
 import type { Application, SynchronizationJob } from '@microsoft/microsoft-graph-types';
-import { GraphRefusal } from './errors';
+import { expiredToken, GraphRefusal, insufficientPrivileges, unknownError, usualRefusal } from './errors';
 import type { Fetch } from './front-door';
 import type { Tenant } from './tenant';
 import { unexpected } from './world';
@@ -16,8 +16,6 @@ type Credentials = Required<Pick<Application, 'passwordCredentials' | 'keyCreden
 
 /** A path with its query, of which ID stands for an object or client id and ANY for any text. */
 type Route = readonly [path: string, permission: string, answer: (...found: string[]) => unknown];
-
-const refusal = (status: number, code: string) => new GraphRefusal(status, code, 'Refused.');
 
 /** `fetch` answers what is the desk's, and hands the rest to the tenant. */
 export function createAdminDesk(tenant: Tenant) {
@@ -37,7 +35,7 @@ export function createAdminDesk(tenant: Tenant) {
     applications: new Map<string, { groups: Set<string>; jobs: SynchronizationJob[] }>(),
   };
   const known = <T>(value: T | undefined): T => {
-    if (value === undefined) throw refusal(404, 'Request_ResourceNotFound');
+    if (value === undefined) throw usualRefusal(404);
     return value;
   };
   const application = (id = '') => known(desk.applications.get(id));
@@ -46,8 +44,8 @@ export function createAdminDesk(tenant: Tenant) {
     ...{ id: `${principalId}.${resourceId}`, principalId, resourceId, appRoleId },
     ...{ principalType: 'Group', principalDisplayName: nameOf(principalId) ?? null },
   });
-  const own = () => tenant.permissions.map((value) => assignment(clientId, GRAPH.id, `role of ${value}`));
-  const graphRoles = () => tenant.permissions.map((value) => ({ id: `role of ${value}`, value }));
+  const roles = () => tenant.permissions.map((value) => ({ id: `role of ${value}`, value }));
+  const own = () => roles().map((role) => assignment(clientId, GRAPH.id, role.id));
   const groupsBy = (by = '', values = '') =>
     tenant.groups().filter((one) => values.includes(`'${by === 'id' ? one.id : one.displayName}'`));
   const ownersOf = (id = '') => (desk.owners.get(id) ?? []).map((owner) => ({ id: owner }));
@@ -59,7 +57,7 @@ export function createAdminDesk(tenant: Tenant) {
   // group-list-owners, group-list-approleassignments, synchronization-synchronizationjob-list
   const routes: readonly Route[] = [
     ["/applications(appId='ID')?$select=id,passwordCredentials,keyCredentials", READ, ofClient],
-    [GRAPH_ROLES, READ, () => ({ id: GRAPH.id, appRoles: graphRoles() })],
+    [GRAPH_ROLES, READ, () => ({ id: GRAPH.id, appRoles: roles() })],
     ["/servicePrincipals(appId='ID')/appRoleAssignments", READ, () => ({ value: own() })],
     ['/groups?$filter=ANY in (ANY)&$select=ANY', GROUPS, (by, values) => ({ value: groupsBy(by, values) })],
     ['/groups/ID/owners?$select=id', GROUPS, (id) => ({ value: ownersOf(id) })],
@@ -79,11 +77,12 @@ export function createAdminDesk(tenant: Tenant) {
     const path = decodeURIComponent(`${pathname}${search}`).replace(/^\/v1\.0(?=\/)/, '');
     try {
       // (observed) of an expired token
-      if (bearer !== `Bearer ${desk.token}`) throw refusal(401, 'InvalidAuthenticationToken');
+      if (bearer !== `Bearer ${desk.token}`) throw expiredToken();
       return Response.json(answer(request.method, path));
     } catch (error) {
       if (!(error instanceof GraphRefusal)) throw error;
-      return Response.json({ error: { code: error.code, message: 'Refused.' } }, { status: error.status });
+      const { status, code, message } = error;
+      return Response.json({ error: { code, message } }, { status });
     }
   }
 
@@ -92,8 +91,7 @@ export function createAdminDesk(tenant: Tenant) {
     if (!pattern || !give) throw unexpected(desk, `no such route of an administrator: ${method} ${path}`);
     if (desk.permissions.includes(permission)) return give(...(pattern.exec(path) ?? []).slice(1));
     // Jobs answer 401 to whoever may not read them (observed: zerotrustassessment#1382).
-    if (permission === JOBS) throw refusal(401, 'UnknownError');
-    throw refusal(403, 'Authorization_RequestDenied');
+    throw permission === JOBS ? unknownError() : insufficientPrivileges();
   }
 
   /** entra: v2-protocols-oidc.md; an unknown tenant is answered as in facts 6.2. */

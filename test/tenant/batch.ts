@@ -1,6 +1,7 @@
 /** POST /$batch: up to twenty requests in one, answered in any order (concepts/json-batching.md). */
-import { malformed as refused } from './errors';
-import { type Answer, type Call, isRecord, ok, parseJson, readBody } from './exchange';
+import * as v from 'valibot';
+import { malformed } from './errors';
+import { type Answer, type Call, fitting, isRecord, ok, parseJson, readBody } from './exchange';
 import type { World } from './world';
 
 const MOST_PARTS = 20;
@@ -20,41 +21,35 @@ function groupIn(method: string, path: string): string[] {
   return id ? [id.toLowerCase()] : [];
 }
 
-type Part = { id: string; call: Call };
+/** `dependsOn` is documented, but no Worker here has use for it. */
+const Part = v.strictObject({
+  id: v.pipe(v.string(), v.nonEmpty()),
+  method: v.picklist(['GET', 'POST', 'PATCH', 'PUT', 'DELETE']),
+  url: v.pipe(v.string(), v.startsWith('/')),
+  ...{ body: v.optional(v.unknown()), headers: v.optional(v.record(v.string(), v.string()), {}) },
+});
+const areUnique = (parts: v.InferOutput<typeof Part>[]) => new Set(parts.map(({ id }) => id)).size === parts.length;
+const Parts = v.pipe(v.array(Part), v.nonEmpty(), v.maxLength(MOST_PARTS), v.check(areUnique));
+
+type PartCall = { id: string; call: Call };
 
 /** Throws when the batch as a whole is not acceptable. */
-export function readParts(call: Call, world: World): Part[] {
-  const { requests } = readBody(call);
-  if (!Array.isArray(requests) || requests.length === 0 || requests.length > MOST_PARTS)
-    throw refused(`Number of batch request steps must be between 1 and ${MOST_PARTS}.`);
-  const parts = requests.map((request) => readPart(request, call, world));
-  if (new Set(parts.map((part) => part.id)).size < parts.length) throw refused('Request Ids must be unique.');
-  return parts;
-}
-
-function readPart(request: unknown, outer: Call, world: World): Part {
-  if (!isRecord(request)) throw refused('Invalid batch payload format.');
-  const { id, method, url, body, headers, ...more } = request;
-  const isNamed = typeof id === 'string' && id !== '';
-  const isCall = typeof method === 'string' && /^(GET|POST|PATCH|PUT|DELETE)$/.test(method);
-  // `dependsOn` is documented, but no Worker here has use for it.
-  if (!isNamed || !isCall || typeof url !== 'string' || !url.startsWith('/') || Object.keys(more).length > 0)
-    throw refused(`Invalid request in batch: ${JSON.stringify(request)}`);
-  const own = new Headers(
-    isRecord(headers) ? Object.entries(headers).map(([name, value]) => [name, String(value)]) : {},
-  );
-  // The parts are authorized by the batch around them.
-  own.delete('authorization');
-  const address = new URL(`https://${world.hosts.graph}/v1.0${url}`);
-  const path = address.pathname.slice('/v1.0'.length);
-  const text = body === undefined ? '' : JSON.stringify(body);
-  const requestId = world.newId();
-  return { id, call: { ...outer, method, path, href: address.href, headers: own, text, part: true, requestId } };
+export function readParts(outer: Call, world: World): PartCall[] {
+  const parts = fitting(Parts, readBody(outer)['requests'], malformed('Invalid batch payload format.'));
+  return parts.map(({ id, method, url, body, headers: given }) => {
+    const headers = new Headers(given);
+    // The parts are authorized by the batch around them.
+    headers.delete('authorization');
+    const { href, pathname } = new URL(`https://${world.hosts.graph}/v1.0${url}`);
+    const path = pathname.slice('/v1.0'.length);
+    const text = body === undefined ? '' : JSON.stringify(body);
+    return { id, call: { ...outer, method, path, href, headers, text, part: true, requestId: world.newId() } };
+  });
 }
 
 type AnswerPart = (part: Call) => Promise<Answer>;
 
-export async function answerBatch(parts: readonly Part[], world: World, answerPart: AnswerPart): Promise<Answer> {
+export async function answerBatch(parts: readonly PartCall[], world: World, answerPart: AnswerPart): Promise<Answer> {
   const responses: object[] = [];
   for (const { id, call } of shuffled(parts, world.random)) {
     const answer = await answerPart(call);

@@ -1,5 +1,6 @@
 /** One request as the routes see it and the answer they give, with the checks of headers, body and query that all share. */
-import { malformed } from './errors';
+import * as v from 'valibot';
+import { type GraphRefusal, malformed } from './errors';
 
 export interface Call {
   client: string;
@@ -57,6 +58,13 @@ export function readBody(call: Call): Record<string, unknown> {
   // (observed)
   if (!isRecord(body)) throw malformed('Unable to read JSON request payload.');
   return body;
+}
+
+/** What fits the schema; throws the refusal for what does not. */
+export function fitting<T>(schema: v.GenericSchema<unknown, T>, value: unknown, refusal: GraphRefusal): T {
+  const parsed = v.safeParse(schema, value);
+  if (!parsed.success) throw refusal;
+  return parsed.output;
 }
 
 /** The query options, decoded. An option that the route does not know is refused, and so is one that comes twice. */

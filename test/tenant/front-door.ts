@@ -90,8 +90,7 @@ export function createFrontDoor(needs: Needs) {
 
   function note(client: string, { method, url }: Request): RecordedRequest {
     const { protocol, host, pathname } = new URL(url);
-    const path = pathname.replace(/^\/v1\.0(?=\/)/, '');
-    const record: RecordedRequest = { client, at: world.clock.now(), method, path, url, status: 0, body: '' };
+    const record: RecordedRequest = { client, at: world.clock.now(), method, path: pathname, url, status: 0, body: '' };
     requests.push(record);
     if (protocol === 'https:' && needs.hosts.includes(host)) return record;
     record.endedAt = record.at;

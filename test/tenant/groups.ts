@@ -1,8 +1,9 @@
 /** GET and POST /groups. */
 import type { Group } from '@microsoft/microsoft-graph-types';
+import * as v from 'valibot';
 import type { GroupEntry } from './directory';
 import { badRequest, directoryFull, nicknameExists, notFound, unsupportedQuery } from './errors';
-import { type Answer, type Call, ok, readBody } from './exchange';
+import { type Answer, type Call, fitting, ok, readBody } from './exchange';
 import { isGuid } from './guids';
 import { isOurs } from './names';
 import { context, type Listing, readListing } from './pages';
@@ -52,31 +53,24 @@ export function reachableGroup(world: World, id: string): GroupEntry {
   return group;
 }
 
-// learn:group-post-groups; of the writable properties those that a plain group needs
-const boolean = (value: unknown) => typeof value === 'boolean';
-const CREATABLE: Record<string, (value: unknown) => boolean> = {
-  description: (value) => value === undefined || (typeof value === 'string' && value.length <= 1024),
+/** learn:group-post-groups; of the writable properties those that a plain group needs */
+const NewGroup = v.strictObject({
+  description: v.exactOptional(v.pipe(v.string(), v.maxLength(1024))),
   // "Maximum length is 256 characters"
-  displayName: (value) => typeof value === 'string' && value !== '' && value.length <= 256,
-  mailEnabled: boolean,
+  displayName: v.pipe(v.string(), v.nonEmpty(), v.maxLength(256)),
+  mailEnabled: v.boolean(),
   // "Maximum length is 64 characters ... ASCII 0 - 127 except @ () \ [] " ; : <> , SPACE"
-  mailNickname: (value) => typeof value === 'string' && /^[!-~]{1,64}$/.test(value) && !/[@()\\[\]";:<>,]/.test(value),
-  securityEnabled: boolean,
-};
+  mailNickname: v.pipe(v.string(), v.regex(/^[!-~]{1,64}$/), v.regex(/^[^@()\\[\]";:<>,]*$/)),
+  securityEnabled: v.boolean(),
+});
 
-/** learn:group-post-groups */
 export function createGroup(call: Call, world: World): Answer {
-  const body = readBody(call);
-  const unknown = Object.keys(body).find((name) => !Object.hasOwn(CREATABLE, name));
-  const wrong = Object.entries(CREATABLE).find(([name, fits]) => !fits(body[name]));
-  // (observed)
-  if (unknown !== undefined) throw badRequest(`Invalid property '${unknown}'.`);
-  if (wrong) throw badRequest(`Invalid value specified for property '${wrong[0]}' of resource 'Group'.`);
+  const body = fitting(NewGroup, readBody(call), badRequest("Invalid property or value of resource 'Group'."));
   const { groups } = world.directory;
-  const taken = [...groups.values()].some((group) => group.properties.mailNickname === body['mailNickname']);
+  const taken = [...groups.values()].some((group) => group.properties.mailNickname === body.mailNickname);
   if (world.nicknamesUnique && taken) throw nicknameExists();
   if (world.quota.directoryFull) throw directoryFull();
-  if (!isOurs(body['displayName']) || body['securityEnabled'] !== true || body['mailEnabled'] !== false)
+  if (!isOurs(body.displayName) || !body.securityEnabled || body.mailEnabled)
     world.violations.push(`created a group that is none of ours: ${call.text}`);
   const group = world.directory.addGroup(body).properties;
   return ok({ ...context(world, 'groups/$entity'), ...group }, 201);

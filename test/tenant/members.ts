@@ -1,5 +1,4 @@
 /** Members of a group: listed, added and removed one at a time. */
-import type { DirectoryObject } from '@microsoft/microsoft-graph-types';
 import type { GroupEntry } from './directory';
 import { alreadyMember, badRequest, insufficientPrivileges, notFound, quotaExceeded, restrictedUnit } from './errors';
 import { type Answer, type Call, noContent, readBody } from './exchange';
@@ -18,12 +17,10 @@ export function listMembers(call: Call, world: World, id: string): Answer {
   const { answer } = readListing(call, world, LISTING);
   const seenAt = world.clock.now() - world.lag.membersVisibleAfterMs;
   const members = world.directory.membersAt(reachableGroup(world, id), seenAt);
-  // concepts/odata-query-parameters: no annotations without metadata
-  const bare = /odata\.metadata=none/i.test(call.headers.get('accept') ?? '');
   // permissions-overview: of members whose type the app may not read it is told the type and the id, no more.
-  const show = (member: string): DirectoryObject | undefined => {
+  const show = (member: string): object | undefined => {
     const kind = members.get(member)?.kind;
-    return kind && { ...(bare ? {} : { '@odata.type': `#microsoft.graph.${kind}` }), id: member };
+    return kind && { '@odata.type': `#microsoft.graph.${kind}`, id: member };
   };
   return answer('directoryObjects', () => [...members.keys()], show);
 }

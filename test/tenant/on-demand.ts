@@ -1,7 +1,8 @@
 /** What one call of provisionOnDemand must look like, what comes of it, and how that is told. */
 import type { SynchronizationRule } from '@microsoft/microsoft-graph-types';
+import * as v from 'valibot';
 import { GraphRefusal, malformed as refused } from './errors';
-import { isRecord } from './exchange';
+import { fitting } from './exchange';
 import { isGuid } from './guids';
 import type { World } from './world';
 
@@ -14,42 +15,26 @@ const MOST_MEMBERS = 5;
 // one is inferred, and short here, so that a test sees both sides of it.
 const KNOWN_AFTER_MS = 5_000;
 
-type Body = Record<string, unknown>;
+const guid = v.pipe(v.string(), v.check(isGuid), v.toLowerCase());
+const Member = v.strictObject({ objectId: guid, objectTypeName: v.literal('User') });
+const Links = v.strictObject({ members: v.pipe(v.array(Member), v.nonEmpty(), v.maxLength(MOST_MEMBERS)) });
+const GroupSubject = v.strictObject({ objectId: guid, objectTypeName: v.literal('Group'), links: Links });
+/** Exactly the documented shape (example 3), and nothing besides; one group to a call (azure-docs#114961). */
+const Parameter = v.strictObject({ ruleId: v.string(), subjects: v.strictTuple([GroupSubject]) });
+const Body = v.strictObject({ parameters: v.strictTuple([Parameter]) });
 type Subject = { groupId: string; members: string[] };
 
-/** Exactly the documented shape (example 3), and nothing besides. The refusals are inferred but for that of the rule. */
-export function readOnDemand(body: Body, jobId: string, rules: readonly SynchronizationRule[]): Subject {
-  const { ruleId, subjects } = fields(only(fields(body, ['parameters'])['parameters']), ['ruleId', 'subjects']);
+/** The refusals are inferred but for that of the rule. */
+export function readOnDemand(body: object, jobId: string, rules: readonly SynchronizationRule[]): Subject {
+  const [{ ruleId, subjects }] = fitting(Body, body, refused('Not what can be provisioned on demand.')).parameters;
   const rule = rules.find(({ id }) => id === ruleId);
   // (observed) microsoft-graph-docs-contrib#4247
   const unknown = `The request identified this synchronization job: ${jobId}. However, the job does not include the rule.`;
   if (!rule) throw new GraphRefusal(400, 'RequestParameterInvalid', unknown);
-  const subject = fields(only(subjects), ['objectId', 'objectTypeName', 'links']);
-  const { members } = fields(subject['links'], ['members']);
-  if (!Array.isArray(members) || members.length === 0 || members.length > MOST_MEMBERS)
-    throw refused(`Between 1 and ${MOST_MEMBERS} members can be provisioned with a group.`);
   const mapped = rule.objectMappings?.some(({ enabled, sourceObjectName }) => enabled && sourceObjectName === 'Group');
   if (!mapped) throw refused('The synchronization rule has no mapping for Group.');
-  const memberId = (member: unknown) => objectId(fields(member, ['objectId', 'objectTypeName']), 'User');
-  return { groupId: objectId(subject, 'Group'), members: members.map(memberId) };
-}
-
-function objectId(object: Body, type: string): string {
-  const id = String(object['objectId']);
-  if (object['objectTypeName'] !== type || !isGuid(id)) throw refused(`Not the id of a ${type}: ${id}.`);
-  return id.toLowerCase();
-}
-
-/** provision-on-demand.md; azure-docs#114961: one group to a call. */
-function only(list: unknown): unknown {
-  if (!Array.isArray(list) || list.length !== 1) throw refused('Exactly one object can be provisioned on demand.');
-  return list[0];
-}
-
-function fields(value: unknown, names: readonly string[]): Body {
-  const fit = isRecord(value) && Object.keys(value).length === names.length && names.every((name) => name in value);
-  if (!fit) throw refused(`Expected an object with exactly these properties: ${names.join(', ')}.`);
-  return value;
+  const [{ objectId, links }] = subjects;
+  return { groupId: objectId, members: links.members.map((member) => member.objectId) };
 }
 
 type Target = { unassigned: ReadonlySet<string>; target: ReadonlyMap<string, ReadonlySet<string>> };

@@ -1,6 +1,6 @@
 /** Provisioning to Cloudflare: synchronization jobs, their schema, on-demand provisioning, and who has arrived there. */
 import type { SynchronizationJob, SynchronizationSchema } from '@microsoft/microsoft-graph-types';
-import { GraphRefusal, malformed, notFound, usualRefusal } from './errors';
+import { malformed, notFound, usualRefusal } from './errors';
 import { type Answer, type Call, ok, readBody, readQuery } from './exchange';
 import { MOST_CALLS, onDemandResult, readOnDemand, WINDOW_MS } from './on-demand';
 import { context } from './pages';
@@ -45,8 +45,7 @@ export function createProvisioning(world: World) {
     const jobId = decodeURIComponent(encoded);
     const found = find(id).jobs.find(({ job }) => job.id === jobId);
     if (found) return found;
-    // Code and text are inferred.
-    throw new GraphRefusal(404, 'ResourceNotFound', `The synchronization job ${jobId} was not found.`);
+    throw notFound(jobId);
   }
 
   /** learn:synchronization-synchronizationjob-list */

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { bothAs } from '../both';
 import { fakeClock } from '../clock';
-import { isRecord, parseJson } from '../exchange';
+import { parseJson } from '../exchange';
 import { GROUP_NAMES } from '../names';
 import { createTenant } from '../tenant';
 import { EACH_BEHAVIOUR } from './behaviours';
@@ -21,14 +21,13 @@ function account(options: Omit<Partial<CloudflareOptions>, 'clock'> = {}) {
   /** A path after `/gateway`, or a whole address. */
   async function send(method: string, path: string, body?: unknown) {
     const url = /^https?:/.test(path) ? path : `${ROOT}/${cloudflare.accountId}/gateway${path}`;
-    const headers = { 'content-type': 'application/json', authorization: `Bearer ${cloudflare.token}` };
-    const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+    const typed = { 'content-type': 'application/json', authorization: `Bearer ${cloudflare.token}` };
+    const init = { method, headers: typed, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     const response = await clock.run(() => cloudflare.client('worker')(url, init));
     const text = await clock.run(() => response.text());
-    const parsed = parseJson(text);
-    const envelope = isRecord(parsed) ? parsed : {};
-    const [{ code } = { code: undefined }] = Array.isArray(envelope['errors']) ? envelope['errors'] : [];
-    return { status: response.status, headers: response.headers, text, envelope, result: envelope['result'], code };
+    const envelope = Object(parseJson(text));
+    const { status, headers } = response;
+    return { status, headers, text, envelope, result: envelope.result, code: envelope.errors?.[0]?.code };
   }
   const patch = (change: object) => send('PATCH', `/lists/${id}`, change);
   const values = () => cloudflare.entries(id).map(({ value }) => value);
@@ -70,7 +69,7 @@ test('a PATCH is done whole or not at all, and its refusal names the address and
     ...[{ append: [good, b, c] }, { append: [good, { ...b, description: `${ID}.` }] }, {}, { append: [], remove: [] }],
   ]) {
     const { status, code, envelope } = await patch(change);
-    expect([status, code, envelope['success'], envelope['result']]).toEqual([400, undefined, false, null]);
+    expect([status, code, envelope.success, envelope.result]).toEqual([400, undefined, false, null]);
     expect(values()).toEqual(['Ada@Contoso.example']);
   }
   expect((await patch({ append: [ours('no address')] })).text).toContain("item: 'no address'");

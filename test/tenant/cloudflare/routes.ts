@@ -1,9 +1,10 @@
 /** The routes of the lists API that a Worker may use; every other one fails the test (cloudflare 7.3.0, zero-trust/gateway/lists). */
-import { type Answer, type Call, isJson, isRecord, ok, parseJson } from '../exchange';
+import * as v from 'valibot';
+import { type Answer, type Call, fitting, isJson, ok, parseJson } from '../exchange';
 import { isOurs } from '../names';
 import { unexpected } from '../world';
 import * as refusals from './refusals';
-import { type Change, type CloudflareWorld, changeList, type Entry, type List } from './store';
+import { type CloudflareWorld, changeList, type List } from './store';
 
 /** Before `/gateway`; what follows is the path that faults and records see. */
 export const BASE = /^\/client\/v4\/accounts\/([^/]+)\/gateway(?=\/)/;
@@ -47,12 +48,11 @@ function findLists(call: Call, world: CloudflareWorld): Answer {
 
 function createList(call: Call, world: CloudflareWorld): Answer {
   readQuery(call, world, []);
-  const { name, type, description = '', ...more } = readBody(call);
-  if (!isText(name) || !isText(description)) throw refusals.refused('invalid list');
+  const { name, type, description, ...more } = read(call, NewList);
   if (!isOurs(name) || type !== 'EMAIL' || Object.keys(more).length > 0)
     throw unexpected(world, `a list that is none of ours was to be made: ${call.text}`);
   if (description.length > world.longestDescription) throw refusals.refused('description is too long');
-  if (world.sameName === 'refused' && [...world.store.values()].some((list) => list.name === name))
+  if (world.sameName === 'refused' && [...world.store.values()].some((one) => one.name === name))
     throw refusals.refused(`a list named ${name} exists`);
   const { count: _, ...made } = describe(makeList(world, { name, type, description }));
   // `ListCreateResponse` has no count
@@ -80,31 +80,22 @@ function patchList(call: Call, world: CloudflareWorld, id: string): Answer {
   const list = find(world, id);
   if (!world.writable.has(id) && (!isOurs(list.name) || list.type !== 'EMAIL'))
     throw unexpected(world, `a list that is none of ours was to be changed: ${list.name}`);
-  changeList(world, list, readChange(call));
+  changeList(world, list, read(call, Change));
   return success(world, describe(list));
 }
 
-function readChange(call: Call): Change {
-  const { append = [], remove = [], ...more } = readBody(call);
-  const valid = Array.isArray(append) && Array.isArray(remove) && append.every(isEntry) && remove.every(isText);
-  // What is said to a body of another shape, or to a change of nothing, is not known; no Worker should send it.
-  if (!valid || Object.keys(more).length > 0 || append.length + remove.length === 0)
-    throw refusals.refused('invalid request body');
-  return { append, remove };
-}
+const text = v.string();
+const NewList = v.looseObject({ name: text, type: text, description: v.optional(text, '') });
+const NewEntry = v.strictObject({ value: text, description: v.exactOptional(text) });
+// What is said to a body of another shape, or to a change of nothing, is not known; no Worker should send it.
+const Change = v.pipe(
+  v.strictObject({ append: v.optional(v.array(NewEntry), []), remove: v.optional(v.array(text), []) }),
+  v.check(({ append, remove }) => append.length + remove.length > 0),
+);
 
-const isText = (value: unknown): value is string => typeof value === 'string';
-
-function isEntry(item: unknown): item is Entry {
-  if (!isRecord(item)) return false;
-  const { value, description = '', ...more } = item;
-  return isText(value) && isText(description) && Object.keys(more).length === 0;
-}
-
-function readBody(call: Call): Record<string, unknown> {
+function read<Output>(call: Call, schema: v.GenericSchema<unknown, Output>): Output {
   const body = isJson(call.headers) ? parseJson(call.text) : undefined;
-  if (!isRecord(body)) throw refusals.refused('invalid request body');
-  return body;
+  return fitting(schema, body, refusals.refused('invalid request body'));
 }
 
 function readQuery(call: Call, world: CloudflareWorld, known: readonly string[]): URLSearchParams {
