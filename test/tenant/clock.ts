@@ -1,4 +1,5 @@
 /** Time for tests: a clock that stands still until all work waits for it, and the real one behind the same interface. */
+import { setTimeout } from 'node:timers/promises';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -120,18 +121,9 @@ export function fakeClock(startIso = '2026-05-04T03:00:00Z') {
 
 export const realClock: Clock = {
   now: () => Date.now(),
-  sleep: (milliseconds, signal) => {
+  sleep: async (milliseconds, signal) => {
     checkTimer(milliseconds);
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const end = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = setTimeout(end, milliseconds);
-      signal?.addEventListener('abort', end, { once: true });
-    });
+    await setTimeout(milliseconds, undefined, signal && { signal }).catch(() => {});
   },
 };
 
