@@ -10,8 +10,6 @@ type NewGroup = Omit<Group, 'members'> & { members?: readonly string[] };
 const NOT_AT_RISK = ['none', 'confirmedSafe', 'remediated', 'dismissed'];
 const AT_RISK = ['atRisk', 'confirmedCompromised'];
 
-export type Admin = ReturnType<typeof createAdmin>;
-
 export function createAdmin(world: World) {
   const { directory } = world;
 

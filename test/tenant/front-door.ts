@@ -19,9 +19,6 @@ export interface RecordedRequest extends Pick<Call, 'client' | 'method' | 'path'
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 type Hook = (request: RecordedRequest) => void;
 
-/** What tests see of either stand-in and do with it. */
-export type StandIn = ReturnType<typeof createFrontDoor>['controls'] & Pick<Service, 'maxInFlight'>;
-
 /** In what Graph and Cloudflare differ. */
 interface Needs {
   world: Service;
@@ -142,6 +139,7 @@ export function createFrontDoor(needs: Needs) {
     return given;
   }
 
+  /** What tests see of either stand-in and do with it. */
   const controls = {
     ...{ requests, violations: world.violations, fault: faults.add, chaos: faults.chaos },
     /** What one of several Workers is given instead of the world's `fetch`; the rules about one client hold for each. */

@@ -1,14 +1,14 @@
 /** A stand-in for a Microsoft Entra tenant, in cache, behind a `fetch` function. */
-import { type Admin, createAdmin } from './admin';
+import { createAdmin } from './admin';
 import { answerBatch, groupsWritten, isBatch, readParts } from './batch';
 import type { Clock } from './clock';
-import { type Cloud, HOSTS, type Hosts } from './clouds';
+import { type Cloud, HOSTS } from './clouds';
 import { createDirectory } from './directory';
 import type { Answer, Call } from './exchange';
-import { createFlights, createFrontDoor, type Fetch, type Flights, type StandIn } from './front-door';
+import { createFlights, createFrontDoor } from './front-door';
 import { guidSource } from './guids';
 import { createPages } from './pages';
-import { createProvisioning, type Provisioning, type ProvisioningOptions } from './provisioning';
+import { createProvisioning } from './provisioning';
 import { answerGraph } from './routes';
 import { createSignIn } from './token-endpoint';
 import { headersOf, placeOf, settled } from './wire';
@@ -31,23 +31,11 @@ export interface TenantOptions {
   identityProtectionMs?: number;
 }
 
-export interface Tenant extends Knobs, Admin, StandIn {
-  /** What the Worker is given instead of the world's `fetch`. */
-  fetch: Fetch;
-  readonly ids: { tenantId: string; clientId: string; clientSecret: string };
-  readonly hosts: Hosts;
-  /** To be shared with the stand-in Cloudflare: six requests in flight are six to both. */
-  readonly flights: Flights;
-  revokeTokens(): void;
-  /** An enterprise application that provisions all groups to Cloudflare. */
-  addProvisioning(options?: ProvisioningOptions): Provisioning;
-  /** Its regular cycle: all additions and removals. */
-  provisioningCycle(): void;
-}
+export type Tenant = ReturnType<typeof createTenant>;
 
 const PERMISSIONS = 'IdentityRiskyUser.Read.All GroupMember.ReadWrite.All GroupMember.Read.All Group.Create'.split(' ');
 
-export function createTenant(options: TenantOptions): Tenant {
+export function createTenant(options: TenantOptions) {
   const { clock, random = Math.random } = options;
   const hosts = HOSTS[options.cloud ?? 'global'];
   const newId = guidSource(20260504);
@@ -86,13 +74,22 @@ export function createTenant(options: TenantOptions): Tenant {
         if (!call.login) call.roles = signIn.authorize(call.headers);
         if (!isBatch(call)) return truth(call);
         const parts = readParts(call, world);
-        record.batch = parts.map((part) => part.call);
+        record.batch = parts.map(({ call: { method, path } }) => ({ method, path }));
         return answerBatch(parts, world, (part) => door.answer(part, signal, () => truth(part)));
       }),
   });
 
-  return Object.assign(world, {
-    ...{ ...createAdmin(world), ...door.controls, ids, flights, fetch: door.controls.client('worker') },
-    ...{ revokeTokens: signIn.revoke, addProvisioning: provisioning.add, provisioningCycle: provisioning.cycle },
+  /** What others may turn and see of it. */
+  const shown: Knobs & Pick<World, 'hosts' | 'maxInFlight'> = world;
+  return Object.assign(shown, {
+    ...{ ...createAdmin(world), ...door.controls, ids, revokeTokens: signIn.revoke },
+    /** To be shared with the stand-in Cloudflare: six requests in flight are six to both. */
+    flights,
+    /** What the Worker is given instead of the world's `fetch`. */
+    fetch: door.controls.client('worker'),
+    /** An enterprise application that provisions all groups to Cloudflare. */
+    addProvisioning: provisioning.add,
+    /** Its regular cycle: all additions and removals. */
+    provisioningCycle: provisioning.cycle,
   });
 }

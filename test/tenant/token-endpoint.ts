@@ -3,11 +3,10 @@ import { checkAssertion } from './assertion';
 import { HOSTS } from './clouds';
 import { expiredToken, signInRefusal as refused } from './errors';
 import { type Answer, type Call, ok } from './exchange';
-import type { Tenant } from './tenant';
 import type { World } from './world';
 
 /** `certificate`: PEM of the one registered with the application. */
-type Registration = Tenant['ids'] & { certificate: string | undefined };
+type Registration = Record<'tenantId' | 'clientId' | 'clientSecret', string> & { certificate: string | undefined };
 
 /** A verified domain, which names the tenant as well as its id does. */
 const DOMAIN = 'contoso.example';

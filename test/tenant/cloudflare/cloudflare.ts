@@ -1,7 +1,7 @@
 /** A stand-in for the Zero Trust lists of a Cloudflare account, in cache, behind a `fetch` function. */
 import type { Clock } from '../clock';
 import type { Answer } from '../exchange';
-import { createFlights, createFrontDoor, type Flights, type StandIn } from '../front-door';
+import { createFlights, createFrontDoor, type Flights } from '../front-door';
 import { guidSource } from '../guids';
 import { type Behaviours, DEFAULTS } from './behaviours';
 import { settled, throttled } from './refusals';
@@ -21,7 +21,7 @@ export interface CloudflareOptions extends Partial<Behaviours> {
 }
 
 /** For faults a path is "/lists/ID", without host, version and account. */
-export type Cloudflare = CloudflareKnobs & StandIn & ReturnType<typeof createAdmin> & { readonly accountId: string };
+export type Cloudflare = ReturnType<typeof createCloudflare>;
 
 type NewList = { name: string; entries?: readonly Entry[] } & Partial<Omit<List, 'id' | 'entries'>>;
 
@@ -31,7 +31,7 @@ const BLOCK_MS = 120_000;
 // (observed) cloudflare-gateway-pihole-scripts#111
 const BLOCK_PAGE = '<!DOCTYPE html><html><head><title>Rate limited</title></head><body>Error 1015</body></html>';
 
-export function createCloudflare(options: CloudflareOptions): Cloudflare {
+export function createCloudflare(options: CloudflareOptions) {
   const { clock, flights, latencyMs, random = Math.random, ...knobs } = options;
   const newId = guidSource(20260713);
   const world: CloudflareWorld = {
@@ -72,7 +72,8 @@ export function createCloudflare(options: CloudflareOptions): Cloudflare {
     headers: ({ requestId }) => ({ date: new Date(clock.now()).toUTCString(), 'cf-ray': `${requestId}-FRA` }),
   });
 
-  return Object.assign(world, door.controls, createAdmin(world));
+  const shown: CloudflareKnobs & Pick<CloudflareWorld, 'accountId' | 'maxInFlight'> = world;
+  return Object.assign(shown, door.controls, createAdmin(world));
 }
 
 /** What others do, and what is true now. A list is named by its id, or by its name if only one has it. */
