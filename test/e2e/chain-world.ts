@@ -11,7 +11,7 @@ import type { Fetch } from '../tenant/front-door';
 import { GROUP_NAMES, type Level } from '../tenant/names';
 import { createTenant } from '../tenant/tenant';
 import { WRANGLER_TOML } from '../tools/bundle';
-import type { RunWorker } from '../tools/preview/dry-run';
+import type { inWorkerd } from '../tools/preview/dry-run';
 
 const DAY_MS = 86_400_000;
 const ROLES = {
@@ -84,7 +84,7 @@ export function chainWorld(destination: 'groups' | 'lists') {
 }
 
 /** The Worker in this process: to start a workerd for each broken link would take most of the time. */
-export const runHere: RunWorker = async (env, cron, fetch) => {
+export const runHere: typeof inWorkerd = async (env, cron, fetch) => {
   const lines: { level: string; text: string }[] = [];
   const to = (level: string) => (text: string) => void lines.push({ level, text });
   const io = { ...realClock, fetch, random: Math.random };

@@ -14,8 +14,7 @@ const READY = 'Ready: every link of the chain was examined, and none is missing.
 async function previewOf(world: ChainWorld) {
   const { folder, remove } = writeFiles(world);
   const { fetch, variables, tenant, cloudflare, desk, zeroTrust } = world;
-  const options = { folder, environment: undefined, variables, fetch, runWorker: runHere, nowMs: Date.now() };
-  const { good, text } = await preview(options).finally(remove);
+  const { good, text } = await preview(folder, undefined, variables, fetch, runHere).finally(remove);
   expect([tenant, cloudflare, desk, zeroTrust].flatMap(({ violations }) => violations)).toEqual([]);
   const requests = [...tenant.requests, ...cloudflare.requests].filter(({ path }) => path !== '/token');
   expect(requests.filter(({ method }) => method !== 'GET')).toEqual([]);

@@ -10,7 +10,7 @@ import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { type Check, counted, type Said, Unexamined } from './chain';
 import { changesAt, named, READ_RISK_FIRST } from './dry-run';
 import { groupIdsOf } from './groups';
-import { type Chain, readList } from './read';
+import type { Chain } from './read';
 
 export const NEEDS = {
   identity: 'Account > Access: Organizations, Identity Providers, and Groups > Read',
@@ -40,8 +40,7 @@ export const listChecks = (chain: Chain): Check[] => [
   ['Cloudflare', 'Whether Cloudflare knows the addresses of users at risk', () => addressesSaid(chain)],
 ];
 
-export const readLists = ({ cloudflare }: Chain) =>
-  readList(cloudflare, '/gateway/lists?type=EMAIL', List, NEEDS.zeroTrust);
+export const readLists = ({ cloudflare }: Chain) => cloudflare.list('/gateway/lists?type=EMAIL', List, NEEDS.zeroTrust);
 
 /** The one that the Worker takes. */
 export async function listAt(level: RiskLevel, chain: Chain): Promise<List | undefined> {
@@ -65,7 +64,7 @@ async function listSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
 
 /** That of this tenant, to which its SCIM belongs. */
 async function findProvider({ cloudflare, tenantId }: Chain) {
-  const all = await readList(cloudflare, '/access/identity_providers', Provider, NEEDS.identity);
+  const all = await cloudflare.list('/access/identity_providers', Provider, NEEDS.identity);
   const isOurs = (directory = tenantId) => tenantId === undefined || directory?.toLowerCase() === tenantId;
   return all.find(({ type, config }) => type === 'azureAD' && isOurs(config?.directory_id));
 }
@@ -90,7 +89,7 @@ async function knownGroupsSaid(chain: Chain): Promise<Said | Said[]> {
   const query = groups.map((one) => `idp_resource_id=${one}`).join('&');
   const path = `/access/identity_providers/${provider.id}/scim/groups?${query}`;
   // access/groups: ZeroTrustGroup; `externalId` is the object id in Entra
-  const found = await readList(chain.cloudflare, path, v.object({ externalId: orNone }), NEEDS.identity);
+  const found = await chain.cloudflare.list(path, v.object({ externalId: orNone }), NEEDS.identity);
   const known = found.map(({ externalId }) => externalId?.toLowerCase());
   const unknown = groups.filter((id) => !known.includes(id));
   if (unknown.length === 0) return 'ok SCIM has brought the groups.';
@@ -101,7 +100,7 @@ async function knownGroupsSaid(chain: Chain): Promise<Said | Said[]> {
 /** Compared exactly: whether Cloudflare matches without regard to case is not known (facts 13). */
 async function addressesSaid({ config, run: { risk }, cloudflare }: Chain): Promise<Said> {
   // access/users: UserListResponse
-  const users = await readList(cloudflare, '/access/users', v.object({ email: orNone }), NEEDS.users);
+  const users = await cloudflare.list('/access/users', v.object({ email: orNone }), NEEDS.users);
   if (!risk) throw new Unexamined(READ_RISK_FIRST);
   const unknown = [...risk.atRisk.keys()].filter((id) => {
     const address = listableAddress(id, risk);

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { assessRisk, RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { parseJson } from '../../tenant/exchange';
 import type { Fetch } from '../../tenant/front-door';
-import { type RunResult, startBundle } from '../bundle';
+import { startBundle } from '../bundle';
 import type { Check } from './chain';
 import { inFile } from './settings';
 
@@ -27,18 +27,16 @@ const Claims = v.object({ roles: v.optional(v.array(v.string()), []) });
 const Page = v.object({ value: v.array(v.looseObject({ id: v.pipe(v.string(), v.toLowerCase()) })) });
 
 /** Runs the Worker once with these bindings, all of its requests answered by `fetch`; gives its log. */
-export type RunWorker = (env: Record<string, string>, cron: string, fetch: Fetch) => Promise<RunResult['lines']>;
-
-export const inWorkerd: RunWorker = async (env, cron, fetch) => {
+export async function inWorkerd(env: Record<string, string>, cron: string, fetch: Fetch) {
   const bundle = await startBundle({ env, fetch });
   const { lines } = await bundle.run({ cron }).finally(() => bundle.dispose());
   return lines;
-};
+}
 
 export type DryRun = Awaited<ReturnType<typeof dryRun>>;
 
 /** Forces DRY_RUN; the Worker then writes nothing. */
-export async function dryRun(env: Record<string, string>, cron: string, fetch: Fetch, runWorker: RunWorker) {
+export async function dryRun(env: Record<string, string>, cron: string, fetch: Fetch, runWorker: typeof inWorkerd) {
   let token: string | undefined;
   const pages = new Map<string, v.InferOutput<typeof Page>['value']>();
   const lines = await runWorker({ ...env, DRY_RUN: 'true' }, cron, async (input, init) => {
@@ -55,19 +53,14 @@ export async function dryRun(env: Record<string, string>, cron: string, fetch: F
     const isCalm = severity === 'log' || (severity === 'warn' && CALM.includes(line.event));
     return { severity, isCalm, ...line };
   });
-  const stopped = token === undefined || log.some(({ event }) => STOPS.includes(event));
+  const isStopped = log.some(({ event }) => STOPS.includes(event));
   const claims = v.safeParse(Claims, parseJson(Buffer.from(token?.split('.')[1] ?? '', 'base64url').toString()));
   return {
-    log,
-    token,
+    ...{ log, pages, isSignedIn: token !== undefined },
     /** Of the access token; undefined if it cannot be read. */
     roles: claims.success ? claims.output.roles : undefined,
     /** Undefined if there was no plan. */
-    risk: stopped ? undefined : assessRisk(pages.get('/identityProtection/riskyUsers') ?? []),
-    countMembers: (groupId: string) => {
-      const members = pages.get(`/groups/${groupId}/members`) ?? [];
-      return new Set(members.flatMap((one) => (one['@odata.type'] === '#microsoft.graph.user' ? one.id : []))).size;
-    },
+    risk: isStopped ? undefined : assessRisk(pages.get('/identityProtection/riskyUsers') ?? []),
   };
 }
 

@@ -4,24 +4,18 @@ import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { type Check, counted, type Said, Unexamined } from './chain';
 import { changesAt, READ_RISK_FIRST } from './dry-run';
-import { ADMIN_NEEDS, type Api, type Chain, readList, unlessGone } from './read';
+import { ADMIN_NEEDS, type Chain, unlessGone } from './read';
 
 /** Cycles are 40 minutes apart (facts/graph.md 8.1); a first one may take a day. */
 const SCIM_LATE_MS = 86_400_000;
 /** Removing so much of a group, and at least so many users, is no ordinary minute. */
 const SUSPICIOUS = { share: 0.5, users: 5 };
-const SELECT = '$select=id,displayName,createdDateTime,securityEnabled,mailEnabled,groupTypes,onPremisesSyncEnabled';
 
 const text = v.string();
 const id = v.pipe(text, v.toLowerCase());
 const orNone = v.nullish(text);
-const flag = v.nullish(v.boolean());
 /** learn: resources/group, /approleassignment */
-const Group = v.object({
-  ...{ id, displayName: text, createdDateTime: v.nullish(text, ''), groupTypes: v.nullish(v.array(text)) },
-  ...{ securityEnabled: flag, mailEnabled: flag, onPremisesSyncEnabled: flag },
-});
-type Group = v.InferOutput<typeof Group>;
+const Group = v.object({ id, displayName: text });
 const Assignment = v.object({ resourceId: text, principalId: id, principalDisplayName: orNone });
 /** learn: resources/synchronization-synchronizationjob, -synchronizationstatus, -synchronizationtaskexecution, -quarantine */
 const Ended = v.nullish(v.object({ timeEnded: orNone }));
@@ -36,32 +30,29 @@ export const groupChecks = (chain: Chain): Check[] => [
   ['SCIM', 'The provisioning job', () => jobSaid(chain)],
 ];
 
-/** The one that the Worker takes: a plain security group, if there is one, and the oldest. */
-export async function readGroups({ config, worker, admin }: Chain): Promise<Map<RiskLevel, Group | undefined>> {
-  const { groupIds, destinations } = config;
+/** Their object ids: a pinned one only if it is called as it should be; of a name the one that the Worker read. */
+export async function readGroups({ config: { groupIds }, run, admin }: Chain) {
   const [key, wanted] = groupIds ? ['id', Object.values(groupIds)] : ['displayName', RISK_LEVELS.map(nameOf)];
   const filter = encodeURIComponent(`${key} in (${wanted.map((one) => `'${one}'`).join(',')})`);
-  const look = (by: Api) => readList(by, `/groups?$filter=${filter}&${SELECT}`, Group, ADMIN_NEEDS.groups);
-  // If groups are its destination, the Worker's own token may show them.
-  const found = await (destinations.has('groups') ? look(worker).catch(() => look(admin)) : look(admin));
-  const oldestFirst = found.toSorted((a, b) => a.createdDateTime.localeCompare(b.createdDateTime));
-  const isPlain = ({ groupTypes, securityEnabled, mailEnabled, onPremisesSyncEnabled }: Group) =>
-    groupTypes?.length === 0 && securityEnabled === true && mailEnabled === false && onPremisesSyncEnabled !== true;
+  // If groups are its destination, the Worker may have been shown them.
+  const shown = run.pages.get('/groups');
+  const path = `/groups?$filter=${filter}&$select=id,displayName`;
+  const found = v.is(v.array(Group), shown) ? shown : await admin.list(path, Group, ADMIN_NEEDS.groups);
   const ours = (level: RiskLevel) => {
-    const named = oldestFirst.filter(({ displayName }) => displayName.toLowerCase() === nameOf(level).toLowerCase());
-    return groupIds ? named.find((one) => one.id === groupIds[level]) : (named.find(isPlain) ?? named[0]);
+    const named = found.filter(({ displayName }) => displayName.toLowerCase() === nameOf(level).toLowerCase());
+    if (groupIds) return named.find((one) => one.id === groupIds[level])?.id;
+    return (named.find((one) => run.pages.has(membersOf(one.id))) ?? named[0])?.id;
   };
   return new Map(RISK_LEVELS.map((level) => [level, ours(level)]));
 }
 
-/** Object id of the one that is called as it should be; where no name can be read, the pin is believed. */
-export async function groupIdAt(level: RiskLevel, chain: Chain): Promise<string | undefined> {
+const membersOf = (group: string) => `/groups/${group}/members`;
+
+/** Where no name can be read, the pin is believed. */
+export function groupIdAt(level: RiskLevel, chain: Chain): Promise<string | undefined> {
+  const found = readGroups(chain).then((groups) => groups.get(level));
   const pin = chain.config.groupIds?.[level];
-  const found = await readGroups(chain).catch((error) => {
-    if (pin === undefined) throw error;
-    return undefined;
-  });
-  return found ? found.get(level)?.id : pin;
+  return pin === undefined ? found : found.catch(() => pin);
 }
 
 export const groupIdsOf = async (chain: Chain) =>
@@ -78,9 +69,10 @@ async function groupSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
     return `!! ${nameOf(level)} is missing. The first run makes it, but isolates nobody by it: make it, or deploy, and then assign it to the SCIM application.`;
   if (!changes) throw new Unexamined(READ_RISK_FIRST);
   const { added, removed } = changes;
-  const count = chain.run.countMembers(group.id);
-  const title = `${nameOf(level)} (${group.id})`;
-  const told = `${title} is eligible. ${removed} of its ${counted(count, 'member')} would be removed, ${added} added.`;
+  const members = chain.run.pages.get(membersOf(group)) ?? [];
+  const users = members.flatMap((one) => (one['@odata.type'] === '#microsoft.graph.user' ? one.id : []));
+  const count = new Set(users).size;
+  const told = `${nameOf(level)} (${group}) is eligible. ${removed} of its ${counted(count, 'member')} would be removed, ${added} added.`;
   if (removed < SUSPICIOUS.users || removed <= count * SUSPICIOUS.share) return `ok ${told}`;
   return `!! ${told} Make sure that it is your group, and that nobody else fills it, before you deploy.`;
 }
@@ -88,19 +80,18 @@ async function groupSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
 async function ownerSaid(chain: Chain): Promise<Said> {
   const owned: string[] = [];
   for (const group of await groupIdsOf(chain)) {
-    const path = `/groups/${group}/owners?$select=id`;
-    const owners = await readList(chain.admin, path, v.object({ id }), ADMIN_NEEDS.groups);
+    const owners = await chain.admin.list(`/groups/${group}/owners?$select=id`, v.object({ id }), ADMIN_NEEDS.groups);
     if (owners.length > 0) owned.push(`${group} by ${owners.map((one) => one.id).join(', ')}`);
   }
   if (owned.length === 0) return 'ok None of the groups has an owner.';
   return `ok An owner can let somebody out of isolation; be sure of those that own a group: ${owned.join('; ')}.`;
 }
 
-const readAssignments = ({ admin }: Chain, path: string) => readList(admin, path, Assignment, ADMIN_NEEDS.apps);
+const readAssignments = ({ admin }: Chain, path: string) => admin.list(path, Assignment, ADMIN_NEEDS.apps);
 
 /** Undefined if there is no such enterprise application. */
 const readJobs = ({ admin }: Chain, application: string) =>
-  unlessGone(readList(admin, `/servicePrincipals/${application}/synchronization/jobs`, Job, ADMIN_NEEDS.jobs));
+  unlessGone(admin.list(`/servicePrincipals/${application}/synchronization/jobs`, Job, ADMIN_NEEDS.jobs));
 
 /** The enterprise application: the setting's, or of those to which our groups are assigned the first that provisions. */
 async function findApplication(chain: Chain): Promise<string | undefined> {
@@ -150,6 +141,6 @@ async function jobSaid(chain: Chain): Promise<Said | []> {
   if (!ended) return `!! ${title} has not run yet. Wait for its first cycle, and try again.`;
   const good = lastSuccessfulExecution?.timeEnded ?? 'never';
   const told = `${title} is active. It last ended ${ended}, without errors ${good}.`;
-  if (chain.nowMs - Date.parse(ended) <= SCIM_LATE_MS) return `ok ${told}`;
+  if (Date.now() - Date.parse(ended) <= SCIM_LATE_MS) return `ok ${told}`;
   return `!! ${told} That is too long ago: see Provisioning > Provisioning logs.`;
 }

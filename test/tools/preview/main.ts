@@ -5,8 +5,6 @@ import { preview } from './preview';
 
 const { env: environment } = parseArgs({ options: { env: { type: 'string', short: 'e' } } }).values;
 console.log('A dry run in the tenant of these settings: it reads, and writes nothing.\n');
-const { good, text } = await preview({
-  ...{ folder: process.cwd(), environment, variables: process.env, fetch, runWorker: inWorkerd, nowMs: Date.now() },
-});
+const { good, text } = await preview(process.cwd(), environment, process.env, fetch, inWorkerd);
 console.log(text);
 process.exitCode = good ? 0 : 1;

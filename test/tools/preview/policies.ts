@@ -6,7 +6,7 @@ import { type Check, type Said, Unexamined } from './chain';
 import { listAt, NEEDS, readLists } from './cloudflare';
 import { bare, GROUP_ID, GROUP_NAME, ID, LIST, matches, names, type Subject, valuesIn } from './expression';
 import { groupIdAt, groupIdsOf, readAssigned } from './groups';
-import { type Chain, readList } from './read';
+import type { Chain } from './read';
 
 const text = v.optional(v.string(), '');
 const id = v.optional(v.string(), '(without id)');
@@ -35,7 +35,7 @@ export function policyChecks(chain: Chain): Check[] {
 }
 
 async function readRules({ cloudflare }: Chain) {
-  const rules = await readList(cloudflare, '/gateway/rules', Rule, NEEDS.zeroTrust);
+  const rules = await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust);
   return rules.filter(({ deleted_at }) => !deleted_at);
 }
 
@@ -120,7 +120,7 @@ async function gatewaySaid(chain: Chain): Promise<Said[]> {
 
 /** Applications carry their policies, reusable ones stand apart. */
 async function accessSaid(chain: Chain): Promise<Said[]> {
-  const read = (path: string, needs: string) => readList(chain.cloudflare, `/access/${path}`, AccessItem, needs);
+  const read = (path: string, needs: string) => chain.cloudflare.list(`/access/${path}`, AccessItem, needs);
   const { policies, identity } = NEEDS;
   const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);
   const uses = items.flat().map((item) => ({ policy: item.id, groups: azureGroupsIn(item) }));

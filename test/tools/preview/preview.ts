@@ -1,12 +1,13 @@
 /** The preview from the settings files to the checklist: reads what it may, and writes nothing. */
+import { OBJECT_ID } from '../../../src/plan';
 import { HOSTS } from '../../tenant/clouds';
 import type { Fetch } from '../../tenant/front-door';
 import { type Check, examine, render, Unexamined } from './chain';
 import { arrivalChecks, listChecks } from './cloudflare';
-import { dryRun, type RunWorker, runChecks } from './dry-run';
+import { dryRun, type inWorkerd, runChecks } from './dry-run';
 import { groupChecks } from './groups';
 import { policyChecks } from './policies';
-import { type Api, type Chain, causeOf } from './read';
+import { type Chain, causeOf, createApi } from './read';
 import { readSettings, settingsSaid } from './settings';
 import { signInChecks } from './sign-in';
 
@@ -16,26 +17,23 @@ const HOW_TO_GET_ADMIN =
   'Set ENTRA_ADMIN_TOKEN in the shell: export ENTRA_ADMIN_TOKEN=$(az account get-access-token --resource-type ms-graph --query accessToken --output tsv)';
 const HOW_TO_GET_CLOUDFLARE =
   'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID in the shell, as wrangler uses them; the token needs Account > Zero Trust > Read and Account > Access: Organizations, Identity Providers, and Groups > Read.';
-const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** Never sends anything but GET, except the sign-in. `folder` has the settings files, `environment` is of wrangler.toml. */
-export async function preview(world: {
-  folder: string;
-  environment: string | undefined;
+export async function preview(
+  folder: string,
+  environment: string | undefined,
   /** Of the process. */
-  variables: Readonly<Record<string, string | undefined>>;
-  fetch: Fetch;
-  runWorker: RunWorker;
-  nowMs: number;
-}): Promise<{ good: boolean; text: string }> {
-  const { folder, environment, variables, nowMs } = world;
+  variables: Readonly<Record<string, string | undefined>>,
+  fetchAny: Fetch,
+  runWorker: typeof inWorkerd,
+) {
   const fetch: Fetch = async (input, init) => {
     const { method = 'GET' } = init ?? {};
     if (method === 'GET' || new URL(String(input)).pathname.endsWith('/oauth2/v2.0/token'))
-      return world.fetch(input, init);
+      return fetchAny(input, init);
     throw new Error(`a ${method}, though the preview only reads`);
   };
-  const settings = await readSettings(folder, environment, nowMs);
+  const settings = await readSettings(folder, environment);
   const { file, cron, env, config } = settings;
   // The settings may be wrong, and their cloud is needed all the same.
   const cloud = new Map(Object.entries(HOSTS)).get(env['AZURE_AD_CLOUD']?.trim().toLowerCase() ?? '') ?? HOSTS.global;
@@ -51,19 +49,16 @@ export async function preview(world: {
     return render(await examine([said, ['sign-in', 'The rest of the chain', rest]]));
   }
   const { ENTRA_ADMIN_TOKEN, CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID } = variables;
-  const run = await dryRun(env, cron, fetch, world.runWorker);
-  const api = (base: string, variable: string, token: string | undefined, remedy: string): Api => ({
-    ...{ fetch, base, variable, token: token?.trim() || new Unexamined(remedy), asked: new Map() },
-  });
+  const run = await dryRun(env, cron, fetch, runWorker);
   const graph = `https://${cloud.graph}/v1.0`;
   // With lists, the token of the Worker reads lists and policies as well.
   const account = config.zeroTrust.accountId || CLOUDFLARE_ACCOUNT_ID;
   const token = account && (CLOUDFLARE_API_TOKEN?.trim() || config.zeroTrust.apiToken);
+  const base = `${CLOUDFLARE}/accounts/${account}`;
   const chain: Chain = {
-    ...{ nowMs, config, run, tenantId: tenant.id },
-    worker: api(graph, "The Worker's token", run.token, 'The Worker must sign in first.'),
-    admin: api(graph, 'ENTRA_ADMIN_TOKEN', ENTRA_ADMIN_TOKEN, HOW_TO_GET_ADMIN),
-    cloudflare: api(`${CLOUDFLARE}/accounts/${account}`, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
+    ...{ config, run, tenantId: tenant.id },
+    admin: createApi(fetch, graph, 'ENTRA_ADMIN_TOKEN', ENTRA_ADMIN_TOKEN?.trim(), HOW_TO_GET_ADMIN),
+    cloudflare: createApi(fetch, base, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
   };
   const hasGroups = config.destinations.has('groups');
   const checks = [
@@ -86,7 +81,8 @@ async function findTenant(env: Readonly<Record<string, string>>, login: string, 
     const { issuer }: { issuer?: unknown } = response.ok ? await response.json() : {};
     return /\/([\da-f-]{36})\/v2\.0$/.exec(String(issuer))?.[1];
   };
-  const [tenant = '', client = ''] = [env['AZURE_AD_TENANT_ID'], env['AZURE_AD_CLIENT_ID']].map((id) => id?.trim());
+  const { AZURE_AD_TENANT_ID = '', AZURE_AD_CLIENT_ID = '' } = env;
+  const [tenant, client] = [AZURE_AD_TENANT_ID.trim(), AZURE_AD_CLIENT_ID.trim().toLowerCase()];
   const id = await lookUp(/^[\w.-]+$/.test(tenant) ? tenant : 'organizations');
-  return { id, areExchanged: id === undefined && GUID.test(client) && (await lookUp(client)) !== undefined };
+  return { id, areExchanged: id === undefined && OBJECT_ID.test(client) && (await lookUp(client)) !== undefined };
 }

@@ -9,27 +9,13 @@ import type { DryRun } from './dry-run';
 const MOST_PAGES = 200;
 const TIMEOUT_MS = 30_000;
 
-export interface Api {
-  fetch: Fetch;
-  /** Where every path begins. */
-  base: string;
-  /** Or what is needed to have one. */
-  token: string | Unexamined;
-  /** The variable that holds the token, to be named when it is refused. */
-  variable: string;
-  /** What was asked already, by path. */
-  asked: Map<string, ReturnType<typeof ask>>;
-}
-
 /** What every check has at hand. */
 export interface Chain {
-  nowMs: number;
   config: Config;
   /** Object id of the tenant, where the settings may have a domain. */
   tenantId: string | undefined;
   run: DryRun;
-  /** Graph with the Worker's own token, and with an administrator's. */
-  worker: Api;
+  /** Graph, with an administrator's token. */
   admin: Api;
   cloudflare: Api;
 }
@@ -54,69 +40,78 @@ const Refusal = v.object({
   errors: v.optional(v.array(v.object({ code: v.number() }))),
 });
 
-async function ask({ fetch, base, token, variable }: Api, path: string) {
-  if (token instanceof Unexamined) throw token;
-  // Refused by fetch, it would be told in full.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new Unexamined(`${variable} is more than a token: set the token alone.`);
-  const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  try {
-    const answer = await fetch(base + path, { headers, redirect: 'manual', signal });
-    return { ok: answer.ok, status: answer.status, body: parseJson(await answer.text()) };
-  } catch (error) {
-    throw new Unexamined(`${new URL(base).host} gave no answer (${causeOf(error)}). Try again.`);
-  }
-}
+export type Api = ReturnType<typeof createApi>;
 
-/** One entity, asked for once. Throws Unexamined; `permission`: what to name if it is refused. */
-export async function readOne<T>(api: Api, path: string, schema: Schema<T>, permission: string): Promise<T> {
-  const asking = api.asked.get(path) ?? ask(api, path);
-  api.asked.set(path, asking);
-  const { ok, status, body } = await asking;
-  const { host, pathname } = new URL(api.base + path);
-  const parsed = v.safeParse(schema, body);
-  if (ok && parsed.success) return parsed.output;
-  if (ok) throw new Unexamined(`${host} answered ${pathname} with something else than is documented.`);
-  const { error, errors = [] } = v.is(Refusal, body) ? body : {};
-  const answer = `${host} answered ${[status, error?.code ?? errors[0]?.code ?? ''].join(' ').trim()}`;
-  const needed = `${api.variable} needs ${permission}, and must not be expired.`;
-  const remedy = [401, 403].includes(status) ? needed : 'Try again.';
-  throw new Unexamined(`${answer}. ${remedy}`, { cause: status });
-}
+/**
+ * What begins with `base`, read with one token: `variable` holds it, and is named when it is refused; without one
+ * `remedy` says how to get it. Both readings throw Unexamined; `permission` is what to name if one is refused.
+ */
+export function createApi(fetch: Fetch, base: string, variable: string, token: string | undefined, remedy: string) {
+  const { host } = new URL(base);
+  const asked = new Map<string, ReturnType<typeof ask>>();
 
-/** All pages of a list. Throws Unexamined. */
-export async function readList<T>(api: Api, path: string, entry: Schema<T>, permission: string): Promise<T[]> {
-  const entries = v.array(entry);
-  // concepts/paging.md; `cloudflare` 7.3.0, core/pagination: `result_info` only if paged, `result` null for nothing
-  const Graph = v.object({ value: entries, '@odata.nextLink': v.optional(v.string()) });
-  const info = v.optional(v.object({ page: v.number() }));
-  const Cloudflare = v.object({ success: v.literal(true), result: v.nullable(entries), result_info: info });
-  const Page = v.union([Graph, Cloudflare]);
-  const all: T[] = [];
-  let next: string | undefined = api.base + path;
-  for (let pages = 0; next !== undefined; pages += 1) {
-    // The token goes to no other host.
-    if (pages === MOST_PAGES || !next.startsWith(api.base))
-      throw new Unexamined(`${api.base}${path.split('?')[0]} has no end.`);
-    const page: v.InferOutput<typeof Page> = await readOne(api, next.slice(api.base.length), Page, permission);
-    all.push(...('value' in page ? page.value : (page.result ?? [])));
-    const address: URL = new URL(next);
-    if ('value' in page) next = page['@odata.nextLink'];
-    else {
-      address.searchParams.set('page', String((page.result_info?.page ?? 0) + 1));
-      next = page.result_info && page.result?.length ? address.href : undefined;
+  async function ask(path: string) {
+    if (!token) throw new Unexamined(remedy);
+    // Refused by fetch, it would be told in full.
+    if (!/^[\x21-\x7e]+$/.test(token)) throw new Unexamined(`${variable} is more than a token: set the token alone.`);
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    try {
+      const answer = await fetch(base + path, { headers, redirect: 'manual', signal });
+      return { ok: answer.ok, status: answer.status, body: parseJson(await answer.text()) };
+    } catch (error) {
+      throw new Unexamined(`${host} gave no answer (${causeOf(error)}). Try again.`);
     }
   }
-  return all;
+
+  /** One entity, asked for once. */
+  async function one<T>(path: string, schema: Schema<T>, permission: string): Promise<T> {
+    const asking = asked.get(path) ?? ask(path);
+    asked.set(path, asking);
+    const { ok, status, body } = await asking;
+    const parsed = v.safeParse(schema, body);
+    if (ok && parsed.success) return parsed.output;
+    const { pathname } = new URL(base + path);
+    if (ok) throw new Unexamined(`${host} answered ${pathname} with something else than is documented.`);
+    const { error, errors = [] } = v.is(Refusal, body) ? body : {};
+    const answer = `${host} answered ${[status, error?.code ?? errors[0]?.code ?? ''].join(' ').trim()}`;
+    const isRefused = [401, 403].includes(status);
+    const needed = isRefused ? `${variable} needs ${permission}, and must not be expired.` : 'Try again.';
+    throw new Unexamined(`${answer}. ${needed}`, { cause: status });
+  }
+
+  /** All pages of a list. */
+  async function list<T>(path: string, entry: Schema<T>, permission: string): Promise<T[]> {
+    const entries = v.array(entry);
+    // concepts/paging.md; `cloudflare` 7.3.0, core/pagination: `result_info` only if paged, `result` null for nothing
+    const Graph = v.object({ value: entries, '@odata.nextLink': v.optional(v.string()) });
+    const info = v.optional(v.object({ page: v.number() }));
+    const Cloudflare = v.object({ success: v.literal(true), result: v.nullable(entries), result_info: info });
+    const Page = v.union([Graph, Cloudflare]);
+    const all: T[] = [];
+    let next: string | undefined = path;
+    for (let pages = 0; next !== undefined; pages += 1) {
+      if (pages === MOST_PAGES) throw new Unexamined(`${base}${path.split('?')[0]} has no end.`);
+      const page: v.InferOutput<typeof Page> = await one(next, Page, permission);
+      const found = 'value' in page ? page.value : (page.result ?? []);
+      all.push(...found);
+      // A next link to another host is asked for at this one, so the token goes nowhere else.
+      if ('value' in page) next = page['@odata.nextLink']?.replace(base, '');
+      else if (!page.result_info || found.length === 0) next = undefined;
+      else next = `${path}${path.includes('?') ? '&' : '?'}page=${page.result_info.page + 1}`;
+    }
+    return all;
+  }
+
+  return { one, list };
 }
 
 /** Undefined where there is no such thing. */
-export function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {
-  return reading.catch((error) => {
-    if (error instanceof Unexamined && error.cause === 404) return undefined;
-    throw error;
+export const unlessGone = <T>(reading: Promise<T>) =>
+  reading.catch((error: Error) => {
+    if (error.cause !== 404) throw error;
+    return undefined;
   });
-}
 
 /** The fetch of Node says only "fetch failed"; why is in the cause. */
 export function causeOf(error: unknown): string {

@@ -27,7 +27,7 @@ type Values = Readonly<Record<string, unknown>>;
 export type Settings = Awaited<ReturnType<typeof readSettings>>;
 
 /** As `wrangler deploy` and its --secrets-file read them. `environment`: of wrangler.toml. */
-export async function readSettings(folder: string, environment: string | undefined, nowMs: number) {
+export async function readSettings(folder: string, environment: string | undefined) {
   const path = join(folder, WRANGLER_TOML);
   const { triggers, ...rest } = unstable_readConfig({ config: path, ...(environment ? { env: environment } : {}) });
   const vars: Values = rest.vars;
@@ -46,7 +46,7 @@ export async function readSettings(folder: string, environment: string | undefin
   const cron = triggers.crons?.[0] ?? '';
   const read = { file, ofFile, vars, secrets, cron, env };
   try {
-    return { ...read, config: await readConfig(env, cron, nowMs, {}), problems: [] };
+    return { ...read, config: await readConfig(env, cron, Date.now(), {}), problems: [] };
   } catch (error) {
     if (error instanceof SettingsError) return { ...read, config: undefined, problems: error.problems };
     throw error;

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { type Check, counted, type Said } from './chain';
 import { readGroups } from './groups';
-import { ADMIN_NEEDS, type Chain, readList, readOne } from './read';
+import { ADMIN_NEEDS, type Chain } from './read';
 
 const DAY_MS = 86_400_000;
 /** A secret that ends sooner is something to do today; the Worker warns of its certificate as early. */
@@ -33,22 +33,22 @@ const Assignment = v.object({ appRoleId: text, resourceId: text });
 const Principal = v.object({ id: text, appRoles: v.array(v.object({ id: text, value: v.nullish(text) })) });
 
 export const signInChecks = (chain: Chain): Check[] => [
-  ['sign-in', '', () => (chain.run.token === undefined ? [] : 'ok Entra signs the Worker in.')],
+  ['sign-in', '', () => (chain.run.isSignedIn ? 'ok Entra signs the Worker in.' : [])],
   ['sign-in', 'When secret and certificates end', () => credentialSaid(chain)],
   ['sign-in', 'Which permissions are granted', () => permissionSaid(chain)],
 ];
 
 /** Which secret is in use is told by its hint, its first three characters; of a certificate the Worker warns. */
-async function credentialSaid({ config: { credential, clientId }, admin, nowMs }: Chain): Promise<Said> {
+async function credentialSaid({ config: { credential, clientId }, admin }: Chain): Promise<Said> {
   const path = `/applications(appId='${clientId}')?$select=id,passwordCredentials,keyCredentials`;
-  const { passwordCredentials: secrets, keyCredentials } = await readOne(admin, path, Registration, ADMIN_NEEDS.apps);
+  const { passwordCredentials: secrets, keyCredentials } = await admin.one(path, Registration, ADMIN_NEEDS.apps);
   const end = (noun: string, of: typeof secrets) =>
     of.map(({ keyId, endDateTime }) => `${noun} ${keyId} ends on ${endDateTime.slice(0, 10)}`);
   const told = [...end('client secret', secrets), ...end('certificate', keyCredentials)].join(', ');
   if (credential.kind === 'certificate') return `ok App registration: ${told}.`;
   const hinted = secrets.filter(({ hint }) => hint === credential.secret.slice(0, 3));
   const ends = (hinted.length > 0 ? hinted : secrets).map(({ endDateTime }) => Date.parse(endDateTime));
-  const days = Math.floor((Math.max(...ends) - nowMs) / DAY_MS);
+  const days = Math.floor((Math.max(...ends) - Date.now()) / DAY_MS);
   if (days >= RENEW_DAYS) return `ok App registration: ${told}.`;
   return `!! The client secret in use ends in ${counted(days, 'day')} (${told}). Make a new one in the app registration, and set it.`;
 }
@@ -83,9 +83,9 @@ async function permissionSaid(chain: Chain): Promise<Said[]> {
 
 async function readGranted({ config: { clientId }, admin }: Chain): Promise<string[]> {
   const path = `/servicePrincipals(appId='${GRAPH_APP_ID}')?$select=id,appRoles`;
-  const graph = await readOne(admin, path, Principal, ADMIN_NEEDS.apps);
+  const graph = await admin.one(path, Principal, ADMIN_NEEDS.apps);
   const own = `/servicePrincipals(appId='${clientId}')/appRoleAssignments`;
-  const all = await readList(admin, own, Assignment, ADMIN_NEEDS.apps);
+  const all = await admin.list(own, Assignment, ADMIN_NEEDS.apps);
   return all.map(({ appRoleId, resourceId }) => {
     const role = resourceId === graph.id ? graph.appRoles.find((one) => one.id === appRoleId) : undefined;
     return role?.value ?? `${appRoleId} of ${resourceId}`;
