@@ -1,5 +1,5 @@
 /** How the demo looks: a hundred columns wide, with `*` at each change, and colours where the terminal has them. */
-import { type Person, SCIM_CYCLE_MINUTES } from './gateway';
+import { type Person, SCIM_CYCLE_MINUTES } from './story';
 
 const WIDTH = 100;
 const MINUTE_WIDTHS = [15, 17, 10, 14, 10, 23, 9];

@@ -1,8 +1,13 @@
-/** The story of the demo: what happens at Contoso, and what the Worker does about it. */
+/** The story of the demo: what happens at Contoso, what the Worker does about it, and whose browser is isolated. */
+import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
+import type { Cloudflare } from '../../tenant/cloudflare/cloudflare';
 import { json } from '../../tenant/faults';
-import type { Level } from '../../tenant/names';
+import { GROUP_NAMES } from '../../tenant/names';
+import type { Provisioning } from '../../tenant/provisioning';
 import type { Tenant } from '../../tenant/tenant';
-import { SCIM_CYCLE_MINUTES } from './gateway';
+
+/** Entra's provisioning carries the groups about so often. */
+export const SCIM_CYCLE_MINUTES = 40;
 
 export interface Scene {
   minute: number;
@@ -14,7 +19,7 @@ export interface Scene {
 
 const PEOPLE = 12;
 /** Who is in the tables, with their risk at the beginning; the others are never at risk. */
-export const CAST: Readonly<Record<string, Level | 'none'>> = {
+export const CAST: Readonly<Record<string, RiskLevel | 'none'>> = {
   'Ada Lindqvist': 'low',
   'Chiara Okafor': 'medium',
   'Dmitri Petrov': 'high',
@@ -27,7 +32,7 @@ export function moveIn(tenant: Tenant): void {
   for (const [name, level] of Object.entries(CAST)) setRisk(name, level)(tenant);
 }
 
-const setRisk = (name: string, level: Level | 'none') => (tenant: Tenant) => {
+const setRisk = (name: string, level: RiskLevel | 'none') => (tenant: Tenant) => {
   const { id = '' } = tenant.users().find(({ displayName }) => displayName === name) ?? {};
   if (level === 'none') tenant.dismiss(id);
   else tenant.setRisk(id, level);
@@ -74,3 +79,33 @@ export const SCENES: readonly Scene[] = [
     worker: 'changes nothing: all are where they should be.',
   },
 ];
+
+export type Person = ReturnType<typeof lookAt>[number];
+
+/**
+ * Everybody in the tenant, in the order in which they came, and where they stand: `known` is the group in which
+ * Cloudflare knows them. A place is a level, several joined where the Worker has gone wrong, or 'none'.
+ */
+export function lookAt(tenant: Tenant, cloudflare: Cloudflare, scim: Provisioning) {
+  const groups = (level: RiskLevel) => tenant.groupsNamed(GROUP_NAMES[level]).map(({ id = '' }) => id);
+  const entries = (level: RiskLevel) =>
+    cloudflare.listsNamed(GROUP_NAMES[level]).flatMap(({ id }) => cloudflare.entries(id));
+  const placeOf = (isIn: (level: RiskLevel) => boolean) => RISK_LEVELS.filter(isIn).join('+') || 'none';
+  const browser = (isIsolated: boolean) => (isIsolated ? 'isolated' : 'normal');
+
+  return tenant.users().map(({ id = '', displayName, userPrincipalName }) => {
+    const known = placeOf((level) => groups(level).flatMap(scim.arrived).includes(id));
+    // identity.email in $<list>
+    const isListed = ({ value }: { value: string }) => value.toLowerCase() === userPrincipalName?.toLowerCase();
+    return {
+      name: displayName ?? '',
+      risk: placeOf((level) => tenant.atRisk(level).includes(id)),
+      list: placeOf((level) => entries(level).some(({ description }) => description === id)),
+      group: placeOf((level) => groups(level).flatMap(tenant.members).includes(id)),
+      known,
+      byLists: browser(RISK_LEVELS.some((level) => entries(level).some(isListed))),
+      // any(identity.groups.name[*] in {...})
+      byGroups: browser(known !== 'none'),
+    };
+  });
+}
