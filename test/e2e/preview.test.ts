@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { runningJob } from '../tenant/admin-desk';
 import { GROUP_NAMES } from '../tenant/names';
+import { GROUP_ID, GROUP_NAME, LIST, matches } from '../tools/preview/policies';
 import { preview } from '../tools/preview/preview';
 import { type ChainWorld, chainWorld, runHere, writeFiles } from './chain-world';
 
@@ -209,4 +210,25 @@ test.each([
   const ended = spawnSync(process.execPath, ['--import', 'tsx', 'test/e2e/real-preview.ts'], options);
   expect(ended.stdout.trimEnd().split('\n').at(-1)?.slice(0, last.length)).toBe(last);
   expect(ended.status).toBe(code);
+});
+
+test.each([
+  ['yes', ''],
+  ['yes', `any(identity.groups[*].id in {"another" "${OTHER}"})`],
+  ['yes', `any(identity.groups.id[*] in {"${OTHER.toUpperCase()}"})`],
+  ['yes', `identity.groups.id == "${OTHER}"`],
+  ['yes', `any(identity.groups.name[*] in {"${GROUP_NAMES.high}"})`],
+  ['yes', `identity.groups.name == "\\"${GROUP_NAMES.high}\\""`],
+  ['yes', `identity.email in $${OTHER}`],
+  ['yes', `(identity.email in $${OTHER.replaceAll('-', '')}) or identity.email == "a@b.example"`],
+  ['perhaps', `identity.email in $${OTHER} and identity.name == "or"`],
+  ['perhaps', `not(identity.name == "x") or identity.email in $${OTHER}`],
+  ['perhaps', `any(identity.groups[*].id in {"${OTHER}"}) xor something`],
+  ['no', 'any(identity.groups[*].id in {"another"})'],
+  ['no', `identity.groups.id != "${OTHER}"`],
+  ['no', `identity.name == "${OTHER}"`],
+  ['no', `identity.email == "${OTHER}"`],
+] as const)('whether a policy isolates, as Cloudflare writes its expression: %s: %s', (verdict, expression) => {
+  const subject = { [GROUP_ID]: OTHER, [GROUP_NAME]: GROUP_NAMES.high, [LIST]: OTHER };
+  expect(matches(expression, subject)).toBe(verdict);
 });

@@ -4,9 +4,24 @@ import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { type Check, type Said, Unexamined } from './chain';
 import { listAt, NEEDS, readLists } from './cloudflare';
-import { bare, GROUP_ID, GROUP_NAME, ID, LIST, matches, names, type Subject, valuesIn } from './expression';
 import { groupIdAt, groupIdsOf, readAssigned } from './groups';
 import type { Chain } from './read';
+
+/** The fields in which a policy's identity expression may name a group or a list; `$` is that of lists. */
+export const GROUP_ID = 'identity.groups.id';
+export const GROUP_NAME = 'identity.groups.name';
+export const LIST = 'identity.email $';
+/** Whoever is known only to be in this group or list, by those fields. */
+type Subject = Readonly<Partial<Record<string, string | undefined>>>;
+
+/**
+ * `field operator value`. developers.cloudflare.com/cloudflare-one/traffic-policies/expression-syntax and identity-selectors:
+ * `any(identity.groups[*].id in {"…"})`, also written `identity.groups.id[*]`; lists: `identity.email in $<uuid>` (facts 13).
+ */
+const PREDICATE =
+  /([a-z_]\w*(?:\.\w+|\[\*\]|\["[^"]*"\])+)\s*(==|!=|in|matches|~|>=|<=|>|<)\s*(\{[^}]*\}|\$[\da-f-]+|"(?:[^"\\]|\\.)*"|[\w.]+)/gi;
+const STRING = /"((?:[^"\\]|\\.)*)"/g;
+const ID = /^[\da-f-]{32,36}$/i;
 
 const text = v.optional(v.string(), '');
 const id = v.optional(v.string(), '(without id)');
@@ -19,20 +34,17 @@ const Rule = v.object({
 const AccessItem = v.looseObject({ id });
 const AzureGroup = v.object({ azureAD: v.object({ id: v.string() }) });
 
-export function policyChecks(chain: Chain): Check[] {
-  const ofGroups: Check[] = [
-    ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', () => gatewaySaid(chain)],
-    ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', () => accessSaid(chain)],
-  ];
-  const isolates = (level: RiskLevel): Check => {
+export const assignmentChecks = (chain: Chain): Check[] => [
+  ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', () => gatewaySaid(chain)],
+  ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', () => accessSaid(chain)],
+];
+
+export const policyChecks = (chain: Chain): Check[] => [
+  ...RISK_LEVELS.map((level): Check => {
     return ['Cloudflare', `Whether a policy isolates ${level}`, () => isolationSaid(level, chain)];
-  };
-  return [
-    ...(chain.config.destinations.has('groups') ? ofGroups : []),
-    ...RISK_LEVELS.map(isolates),
-    ['Cloudflare', 'Whether policies name what is not kept', () => staleSaid(chain)],
-  ];
-}
+  }),
+  ['Cloudflare', 'Whether policies name what is not kept', () => staleSaid(chain)],
+];
 
 async function readRules({ cloudflare }: Chain) {
   const rules = await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust);
@@ -131,4 +143,35 @@ function azureGroupsIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
   const own = v.is(AzureGroup, value) ? [value.azureAD.id] : [];
   return [...own, ...Object.values(value).flatMap(azureGroupsIn)];
+}
+
+/** Ids are compared without dashes, in lower case. */
+const bare = (text: string) => (ID.test(text) ? text.toLowerCase().replaceAll('-', '') : text);
+
+/** What an expression compares with what. A name may come with quotation marks of its own (selectors/user-group-names). */
+function comparisonsIn(expression: string) {
+  return [...expression.matchAll(PREDICATE)].flatMap(([, path = '', , value = '']) => {
+    const field = path.replaceAll('[*]', '');
+    if (value.startsWith('$')) return { field: `${field} $`, value: value.slice(1) };
+    return [...value.matchAll(STRING)].map(([, text = '']) => ({ field, value: text.replaceAll(/\\?"|\\(?=.)/g, '') }));
+  });
+}
+
+const valuesIn = (expression: string, wanted: string) =>
+  comparisonsIn(expression).flatMap(({ field, value }) => (field === wanted ? value : []));
+
+const names = (expression: string, subject: Subject) =>
+  comparisonsIn(expression).some(({ field, value }) => value !== '' && bare(value) === bare(subject[field] ?? ''));
+
+/**
+ * Whether the expression holds for everyone in the group or list; an empty one holds for everybody. Of more than a row
+ * of alternatives nothing is said here ('perhaps'): a person has to read it.
+ */
+export function matches(expression: string, subject: Subject): 'yes' | 'perhaps' | 'no' {
+  if (expression.trim() === '') return 'yes';
+  const isPositive = (operator: string) => ['==', 'in'].includes(operator);
+  const positive = expression.replaceAll(PREDICATE, (text, _, operator) => (isPositive(operator) ? text : ''));
+  if (!names(positive, subject)) return 'no';
+  const rest = expression.replaceAll(PREDICATE, '').replaceAll(/\bany\b|\bor\b|[()\s]/g, '');
+  return rest === '' ? 'yes' : 'perhaps';
 }

@@ -6,7 +6,7 @@ import { type Check, examine, render, Unexamined } from './chain';
 import { arrivalChecks, listChecks } from './cloudflare';
 import { dryRun, type inWorkerd, runChecks } from './dry-run';
 import { groupChecks } from './groups';
-import { policyChecks } from './policies';
+import { assignmentChecks, policyChecks } from './policies';
 import { type Chain, causeOf, createApi } from './read';
 import { readSettings, settingsSaid } from './settings';
 import { signInChecks } from './sign-in';
@@ -63,7 +63,7 @@ export async function preview(
   const hasGroups = config.destinations.has('groups');
   const checks = [
     ...[said, ...runChecks(run, file), ...signInChecks(chain)],
-    ...(hasGroups ? [...groupChecks(chain), ...arrivalChecks(chain)] : []),
+    ...(hasGroups ? [...groupChecks(chain), ...arrivalChecks(chain), ...assignmentChecks(chain)] : []),
     ...policyChecks(chain),
     ...(config.destinations.has('lists') ? listChecks(chain) : []),
   ];
