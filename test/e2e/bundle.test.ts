@@ -13,7 +13,7 @@ test('from no groups to groups in sync, to a run that fails, is not retried, and
   const tenant = createTenant({ clock });
   const bundle = await startBundle({ env: settingsFor(tenant), fetch: tenant.fetch });
   async function nextMinute() {
-    clock.skip(MINUTE_MS);
+    clock.skippedMs += MINUTE_MS;
     tenant.forgetRequests();
     const { lines, ...ended } = await bundle.run();
     return { ...ended, told: lines.map(({ level, text }) => `${level}: ${JSON.parse(text).message}`) };

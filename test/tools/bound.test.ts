@@ -1,7 +1,6 @@
 /** The arithmetic that the bench is measured by. */
 import { expect, test } from 'vitest';
 import { lowerBound, type Task } from './bound';
-import { longestChain } from './chain';
 
 const quiet: Task = {
   ...{ destination: 'groups', cold: false, pinned: false, atRisk: 500, present: [100, 150, 250] },
@@ -17,8 +16,8 @@ test.each<[string, Partial<Task>, number, number]>([
   ['with lists beside their lookup', { ...lists, cold: true }, 6, 100],
   ['a second page of risky users comes a second later', { atRisk: 501 }, 6, 1_050],
   ['members come in pages of 999, one after another', { present: [0, 0, 1_999] }, 7, 200],
-  ['entries in pages of 1,000', { ...lists, present: [0, 1_000, 1_001] }, 6, 150],
   ['twenty to a batch, one level after another', { adds: [20, 21, 0], removals: [0, 0, 1] }, 9, 300],
+  ['entries in pages of 1,000', { ...lists, present: [0, 1_000, 1_001] }, 6, 150],
   ['a list is changed at once', { ...lists, adds: [20, 21, 0], removals: [0, 0, 1] }, 8, 250],
   ['all three are created at once, after two lookups', { present: [], toCreate: 3 }, 6, 2_150],
   ['the second reading starts a second after the first', { removals: [0, 0, 1], releases: true }, 7, 1_100],
@@ -31,15 +30,4 @@ test('Graph takes 3,000 writes at once, the creations among them, and then 20 a 
   const { milliseconds, quotaMs } = lowerBound(fill, 50);
   expect(milliseconds + quotaMs).toBe(60_000);
   expect(lowerBound({ ...fill, ...lists }, 50).quotaMs).toBe(0);
-});
-
-test.each([
-  ['none', '', 0],
-  ['side by side', '0-50 0-50 49-90', 1],
-  ['one after another, at once', '0-50 50-100 100-150', 3],
-  ['the longest of several', '0-200 0-50 50-90 95-120', 3],
-  ['one that never ended is behind others, and nothing is behind it', '0-50 60-Infinity 900-950', 2],
-])('the longest chain: %s', (_, spans, length) => {
-  const requests = [...spans.matchAll(/(\d+)-(\w+)/g)].map(([, at, end]) => ({ at: Number(at), endedAt: Number(end) }));
-  expect(longestChain(requests)).toBe(length);
 });

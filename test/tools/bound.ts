@@ -30,17 +30,11 @@ export interface Task {
   releases: boolean;
 }
 
-export interface Bound {
-  requests: number;
-  milliseconds: number;
-  /** What Graph's write quota adds to that; 0 unless it is the limit. */
-  quotaMs: number;
-}
-
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 const pages = (count: number, size: number) => Math.max(1, Math.ceil(count / size));
 
-export function lowerBound(task: Task, latencyMs: number): Bound {
+/** `quotaMs` is what Graph's write quota adds; 0 unless it is the limit. */
+export function lowerBound(task: Task, latencyMs: number) {
   const { identityProtectionSpacingMs: spacingMs, writeQuota } = LIMITS;
   const isLists = task.destination === 'lists';
   const riskPages = pages(task.atRisk, LIMITS.riskyUsersPage);

@@ -23,31 +23,28 @@ export default {
 export async function measureCpu(kind: Kind) {
   const world = createWorld(kind, SIZE);
   const { env, fetch } = world;
-  const measured = async (options: BundleOptions, runs: Partial<typeof RUNS> = RUNS) => {
+  const measured = async (options: BundleOptions) => {
     const bundle = await startBundle(options);
-    const measure = async (times = 0) => {
+    const measure = async (times: number) => {
       const { cpuMs, requests } = await measureRuns(world, bundle, times);
-      return { cpuMs, waves: wavesOf(requests).map((wave) => wave.length) };
+      return { cpuMs, requests: requests.length, waves: wavesOf(requests).map((wave) => wave.length) };
     };
-    const both = async () => ({ cold: await measure(runs.cold), warm: await measure(runs.warm) });
-    return both().finally(() => bundle.dispose());
+    const costs = { cold: await measure(RUNS.cold), warm: await measure(RUNS.warm) };
+    await bundle.dispose();
+    return costs;
   };
   // The first fill.
-  await measured({ env, fetch }, { cold: 1 });
-  const costs = (['warm', 'cold'] as const).map((run) => {
-    const samples: { ours: number[]; empty: number[] } = { ours: [], empty: [] };
-    return { kind, run, requests: 0, ...samples };
-  });
+  await measured({ env, fetch });
+  const rounds: Record<'ours' | 'empty', Awaited<ReturnType<typeof measured>>>[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const ours = await measured({ env, fetch });
     const waves = { cold: ours.cold.waves, warm: ours.warm.waves };
     const answer = () => pause(LATENCY_MS, new Response(null));
-    const empty = await measured({ script: EMPTY, env: waves, fetch: answer });
-    for (const cost of costs) {
-      cost.requests = waves[cost.run].reduce((sum, count) => sum + count, 0);
-      cost.ours.push(ours[cost.run].cpuMs);
-      cost.empty.push(empty[cost.run].cpuMs);
-    }
+    rounds.push({ ours, empty: await measured({ script: EMPTY, env: waves, fetch: answer }) });
   }
-  return costs;
+  return (['warm', 'cold'] as const).map((run) => {
+    const [ours, empty] = [rounds.map((round) => round.ours[run]), rounds.map((round) => round.empty[run])];
+    const samples = { ours: ours.map(({ cpuMs }) => cpuMs), empty: empty.map(({ cpuMs }) => cpuMs) };
+    return { run, requests: ours.at(-1)?.requests ?? 0, ...samples };
+  });
 }

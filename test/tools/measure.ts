@@ -8,7 +8,6 @@ import { GROUP_NAMES } from '../tenant/names';
 import { createTenant } from '../tenant/tenant';
 import { lowerBound, type Task } from './bound';
 import { MINUTE_MS, skippingClock, startBundle } from './bundle';
-import { longestChain } from './chain';
 
 export const KINDS = ['groups', 'pinned groups', 'lists'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -75,7 +74,7 @@ export async function measureRuns(world: World, bundle: Bundle, times: number, c
   let milliseconds = 0;
   let requests = world.takeRequests();
   for (let count = 0; count < times; count += 1) {
-    world.clock.skip(MINUTE_MS);
+    world.clock.skippedMs += MINUTE_MS;
     const { outcome, lines } = await bundle.run({ cron });
     const wrong = outcome === 'ok' ? world.faults() : lines.map(({ text }) => text);
     if (wrong.length > 0) throw new Error(`${world.size} users, ${world.kind}: ${wrong.join('; ')}`);
@@ -87,8 +86,6 @@ export async function measureRuns(world: World, bundle: Bundle, times: number, c
   const { cpuMs, peakMegabytes } = workerdUsage();
   return { requests, milliseconds, cpuMs: (cpuMs - before) / times, peakMegabytes };
 }
-
-export type Case = Awaited<ReturnType<typeof measureCase>>;
 
 /** Throws if any run does not end in sync. */
 export async function measureCase(kind: Kind, size: number) {
@@ -114,18 +111,15 @@ export async function measureCase(kind: Kind, size: number) {
   const { cron, deadlineSeconds } = size <= EVERY_MINUTE.most ? EVERY_MINUTE : SLOWER;
   const bundle = await startBundle({ env: { ...world.env, DEADLINE_SECONDS: String(deadlineSeconds) }, fetch });
   const runs = [];
-  try {
-    for (const [name, act, task] of plan) {
-      act();
-      const times = name === 'nothing to do' && size <= REPEATED.most ? REPEATED.times : 1;
-      const measured = await measureRuns(world, bundle, times, cron);
-      const chain = longestChain(measured.requests);
-      runs.push({ name, bound: lowerBound({ ...quiet, ...task }, LATENCY_MS), ...measured, chain });
-    }
-  } finally {
-    await bundle.dispose();
+  for (const [name, act, task] of plan) {
+    act();
+    const times = name === 'nothing to do' && size <= REPEATED.most ? REPEATED.times : 1;
+    const measured = await measureRuns(world, bundle, times, cron);
+    const bound = lowerBound({ ...quiet, ...task }, LATENCY_MS);
+    runs.push({ size, kind, cron, deadlineSeconds, name, bound, ...measured });
   }
-  return { kind, size, cron, deadlineSeconds, runs };
+  await bundle.dispose();
+  return runs;
 }
 
 /** What the one workerd of this process has used so far, as Linux tells it; not numbers where the system does not. */
