@@ -1,7 +1,6 @@
 /** `npm run bench [-- SIZES | --cpu]`: what runs of the bundle cost in workerd, beside the least that is possible. */
 import { longestChain } from './chain';
-import { measureCpu, SIZE } from './cpu';
-import { KINDS, measureCase } from './measure';
+import { CPU_SIZE, KINDS, measureCase, measureCpu } from './measure';
 
 const SIZES = [10, 500, 1_000, 5_000, 25_000];
 /** Of the sizes those that lists of 1,000 entries hold. */
@@ -52,7 +51,7 @@ async function benchCpu(): Promise<void> {
     [...samples].sort((a, b) => a - b)[Math.round((samples.length - 1) * share)] ?? Number.NaN;
   const spread = (samples: readonly number[]) => [0.5, 0.25, 0.75].map((share) => number(quantile(samples, share), 1));
   for (const kind of KINDS) {
-    console.error(`CPU of ${SIZE} risky users, ${kind} ...`);
+    console.error(`CPU of ${CPU_SIZE} risky users, ${kind} ...`);
     for (const { run, requests, ours, empty } of await measureCpu(kind)) {
       const cells = [ours, empty].map(spread).map(([median, first, third]) => `${median} (${first} to ${third})`);
       const [own, least] = [quantile(ours, 0.5), quantile(empty, 0.5)];
@@ -61,7 +60,7 @@ async function benchCpu(): Promise<void> {
   }
   const head = ['This Worker, ms', "Empty Worker: the runtime's own, ms", 'Ours, ms', 'Times the empty one'];
   printTable(['Destination', 'Run', 'Requests', ...head], rows);
-  console.log(`CPU of the whole workerd process, ${SIZE} risky users, nothing to do: median (quartiles). Cold: the first run of a
+  console.log(`CPU of the whole workerd process, ${CPU_SIZE} risky users, nothing to do: median (quartiles). Cold: the first run of a
 fresh process, its start left out. The empty Worker makes as many requests, answered without bodies.`);
 }
 

@@ -1,4 +1,4 @@
-/** Measures the bundle in worlds of one size: the first fill, nothing to do, some moving, some released. */
+/** Measures the bundle in worlds of one size: its runs beside what is possible, its CPU beside that of an empty Worker. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
@@ -7,12 +7,13 @@ import { createCloudflare } from '../tenant/cloudflare/cloudflare';
 import { GROUP_NAMES } from '../tenant/names';
 import { createTenant } from '../tenant/tenant';
 import { lowerBound, type Task } from './bound';
-import { MINUTE_MS, skippingClock, startBundle } from './bundle';
+import { type BundleOptions, MINUTE_MS, skippingClock, startBundle } from './bundle';
+import { wavesOf } from './chain';
 
 export const KINDS = ['groups', 'pinned groups', 'lists'] as const;
-export type Kind = (typeof KINDS)[number];
+type Kind = (typeof KINDS)[number];
 
-export const LATENCY_MS = 50;
+const LATENCY_MS = 50;
 /** A little less than a second: the clocks of two processes on a busy machine. */
 const IDENTITY_PROTECTION_MS = 975;
 /** A fifth is high, half is low. */
@@ -25,11 +26,23 @@ const SLOWER = { cron: '*/15 * * * *', deadlineSeconds: 840 };
 const REPEATED = { most: 1_000, times: 20 };
 /** What a run leaves behind ends meanwhile. */
 const AFTERWARDS_MS = 25;
+export const CPU_SIZE = 500;
+/** What is compared with an empty Worker: fresh processes for each, in turns, so the moods of the machine meet both alike. */
+const ROUNDS = 9;
+/** Measured runs of one process. */
+const RUNS = { cold: 1, warm: 10 };
 
-export type World = ReturnType<typeof createWorld>;
+const EMPTY = `let waves;
+export default {
+  async scheduled(controller, env) {
+    waves = waves ? env.warm : env.cold;
+    for (const length of waves)
+      await Promise.all(Array.from({ length }, () => fetch('https://empty.example/')));
+  },
+};`;
 
 /** So many users at risk in a tenant, and for lists an account beside it. */
-export function createWorld(kind: Kind, size: number) {
+function createWorld(kind: Kind, size: number) {
   const clock = skippingClock();
   const tenant = createTenant({ clock, latencyMs: LATENCY_MS, identityProtectionMs: IDENTITY_PROTECTION_MS });
   const { flights } = tenant;
@@ -37,60 +50,54 @@ export function createWorld(kind: Kind, size: number) {
   const levelAt = (share: number) => (share < UP_TO.high ? 'high' : share < UP_TO.medium ? 'medium' : 'low');
   for (let count = 0; count < size; count += 1) tenant.addUser({ level: levelAt(count / size) });
   const pin = (level: RiskLevel) => `${level}=${tenant.addGroup({ displayName: GROUP_NAMES[level] })}`;
-  return {
-    ...{ kind, size, tenant, clock, fetch: bothAs('worker', tenant, cloudflare) },
-    env: {
-      ...settingsFor(tenant, cloudflare),
-      ...(cloudflare && { DESTINATIONS: 'lists' }),
-      ...(kind === 'pinned groups' && { GROUP_IDS: RISK_LEVELS.map(pin).join() }),
-      MAX_REMOVALS: String(size),
-    },
-    /** The requests since it was last called, to both services. */
-    takeRequests() {
-      const requests = [...tenant.requests, ...(cloudflare?.requests ?? [])];
-      tenant.forgetRequests();
-      cloudflare?.forgetRequests();
-      return requests;
-    },
-    /** What is not as it should be after a run. */
-    faults(): string[] {
-      const wrong = RISK_LEVELS.filter((level) => {
-        const name = GROUP_NAMES[level];
-        const ids = cloudflare?.entries(name).map(({ description }) => description) ?? tenant.members(name);
-        return ids.sort().join() !== tenant.atRisk(level).join();
-      });
-      const violations = [...tenant.violations, ...(cloudflare?.violations ?? [])];
-      return [...wrong.map((level) => `${GROUP_NAMES[level]} is not in sync`), ...violations];
-    },
+  const env = {
+    ...settingsFor(tenant, cloudflare),
+    ...(cloudflare && { DESTINATIONS: 'lists' }),
+    ...(kind === 'pinned groups' && { GROUP_IDS: RISK_LEVELS.map(pin).join() }),
+    MAX_REMOVALS: String(size),
   };
-}
-
-type Bundle = Awaited<ReturnType<typeof startBundle>>;
-
-/** Means of so many runs, a minute apart, and the requests of the last. Throws if one does not end in sync. */
-export async function measureRuns(world: World, bundle: Bundle, times: number, cron = EVERY_MINUTE.cron) {
-  await pause(AFTERWARDS_MS);
-  const before = workerdUsage().cpuMs;
-  let milliseconds = 0;
-  let requests = world.takeRequests();
-  for (let count = 0; count < times; count += 1) {
-    world.clock.skippedMs += MINUTE_MS;
-    const { outcome, lines } = await bundle.run({ cron });
-    const wrong = outcome === 'ok' ? world.faults() : lines.map(({ text }) => text);
-    if (wrong.length > 0) throw new Error(`${world.size} users, ${world.kind}: ${wrong.join('; ')}`);
-    // As the log tells it: without what Miniflare takes to start a run.
-    milliseconds += Number(JSON.parse(lines.at(-1)?.text ?? '{}').milliseconds) / times;
-    requests = world.takeRequests();
+  /** The requests since it was last called, to both services. */
+  function takeRequests() {
+    const requests = [...tenant.requests, ...(cloudflare?.requests ?? [])];
+    tenant.forgetRequests();
+    cloudflare?.forgetRequests();
+    return requests;
   }
-  await pause(AFTERWARDS_MS);
-  const { cpuMs, peakMegabytes } = workerdUsage();
-  return { requests, milliseconds, cpuMs: (cpuMs - before) / times, peakMegabytes };
+  /** What is not as it should be after a run. */
+  function faults(): string[] {
+    const wrong = RISK_LEVELS.filter((level) => {
+      const name = GROUP_NAMES[level];
+      const ids = cloudflare?.entries(name).map(({ description }) => description) ?? tenant.members(name);
+      return ids.sort().join() !== tenant.atRisk(level).join();
+    });
+    const violations = [...tenant.violations, ...(cloudflare?.violations ?? [])];
+    return [...wrong.map((level) => `${GROUP_NAMES[level]} is not in sync`), ...violations];
+  }
+  /** Means of so many runs, a minute apart, and the requests of the last. Throws if one does not end in sync. */
+  async function measure(bundle: Awaited<ReturnType<typeof startBundle>>, times: number, cron = EVERY_MINUTE.cron) {
+    await pause(AFTERWARDS_MS);
+    const before = workerdUsage().cpuMs;
+    let milliseconds = 0;
+    let requests = takeRequests();
+    for (let count = 0; count < times; count += 1) {
+      clock.skippedMs += MINUTE_MS;
+      const { outcome, lines } = await bundle.run({ cron });
+      const wrong = outcome === 'ok' ? faults() : lines.map(({ text }) => text);
+      if (wrong.length > 0) throw new Error(`${size} users, ${kind}: ${wrong.join('; ')}`);
+      // As the log tells it: without what Miniflare takes to start a run.
+      milliseconds += Number(JSON.parse(lines.at(-1)?.text ?? '{}').milliseconds) / times;
+      requests = takeRequests();
+    }
+    await pause(AFTERWARDS_MS);
+    const { cpuMs, peakMegabytes } = workerdUsage();
+    return { requests, milliseconds, cpuMs: (cpuMs - before) / times, peakMegabytes };
+  }
+  return { tenant, env, fetch: bothAs('worker', tenant, cloudflare), measure };
 }
 
 /** Throws if any run does not end in sync. */
 export async function measureCase(kind: Kind, size: number) {
-  const world = createWorld(kind, size);
-  const { tenant, fetch } = world;
+  const { tenant, env, fetch, measure } = createWorld(kind, size);
   const changing = Math.max(1, Math.round(size * CHANGING_SHARE));
   const lows = () => tenant.atRisk('low').slice(0, changing);
   const present = RISK_LEVELS.map((level) => tenant.atRisk(level).length);
@@ -109,17 +116,46 @@ export async function measureCase(kind: Kind, size: number) {
     ['1 % released', () => lows().map((id) => tenant.dismiss(id)), { ...left, removals: [changing], releases: true }],
   ];
   const { cron, deadlineSeconds } = size <= EVERY_MINUTE.most ? EVERY_MINUTE : SLOWER;
-  const bundle = await startBundle({ env: { ...world.env, DEADLINE_SECONDS: String(deadlineSeconds) }, fetch });
+  const bundle = await startBundle({ env: { ...env, DEADLINE_SECONDS: String(deadlineSeconds) }, fetch });
   const runs = [];
   for (const [name, act, task] of plan) {
     act();
     const times = name === 'nothing to do' && size <= REPEATED.most ? REPEATED.times : 1;
-    const measured = await measureRuns(world, bundle, times, cron);
+    const measured = await measure(bundle, times, cron);
     const bound = lowerBound({ ...quiet, ...task }, LATENCY_MS);
     runs.push({ size, kind, cron, deadlineSeconds, name, bound, ...measured });
   }
   await bundle.dispose();
   return runs;
+}
+
+/** Milliseconds of CPU of the whole workerd process in runs with nothing to do, a sample a round. Throws if one fails. */
+export async function measureCpu(kind: Kind) {
+  const { env, fetch, measure } = createWorld(kind, CPU_SIZE);
+  const measured = async (options: BundleOptions) => {
+    const bundle = await startBundle(options);
+    const cost = async (times: number) => {
+      const { cpuMs, requests } = await measure(bundle, times);
+      return { cpuMs, requests: requests.length, waves: wavesOf(requests).map((wave) => wave.length) };
+    };
+    const costs = { cold: await cost(RUNS.cold), warm: await cost(RUNS.warm) };
+    await bundle.dispose();
+    return costs;
+  };
+  // The first fill.
+  await measured({ env, fetch });
+  const rounds: Record<'ours' | 'empty', Awaited<ReturnType<typeof measured>>>[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const ours = await measured({ env, fetch });
+    const waves = { cold: ours.cold.waves, warm: ours.warm.waves };
+    const answer = () => pause(LATENCY_MS, new Response(null));
+    rounds.push({ ours, empty: await measured({ script: EMPTY, env: waves, fetch: answer }) });
+  }
+  return (['warm', 'cold'] as const).map((run) => {
+    const [ours, empty] = [rounds.map((round) => round.ours[run]), rounds.map((round) => round.empty[run])];
+    const samples = { ours: ours.map(({ cpuMs }) => cpuMs), empty: empty.map(({ cpuMs }) => cpuMs) };
+    return { run, requests: ours.at(-1)?.requests ?? 0, ...samples };
+  });
 }
 
 /** What the one workerd of this process has used so far, as Linux tells it; not numbers where the system does not. */
