@@ -46,26 +46,26 @@ export function chainWorld(destination: 'groups' | 'lists') {
     ...{ id: 'b3c1e1a4-0f4a-4c53-8a94-6a0f7f1f2d31', action: 'isolate', enabled: true, filters: ['http'] },
     ...{ traffic: '', device_posture: '', identity: groupsIn(...all) },
   };
+  const scim_config = { enabled: true, identity_update_behavior: 'automatic' };
+  const id = 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70';
+  const provider = { id, type: 'azureAD', config: { directory_id: tenantId }, scim_config };
+  const endDateTime = new Date(Date.now() + 200 * DAY_MS).toISOString();
+  const credential = { keyId: '0d7b9d0c-6a57-4b2c-9f0e-4f1a6f4e7a11', hint: clientSecret.slice(0, 3), endDateTime };
+  const job = runningJob(Date.now());
   if (destination === 'groups') {
     pins();
-    desk.applications.set(scim, { groups: new Set(all), jobs: [runningJob(Date.now())] });
+    desk.applications.set(scim, { groups: new Set(all), jobs: [job] });
     for (const id of all) zeroTrust.scimGroups.add(id);
   } else {
     Object.assign(vars, { DESTINATIONS: 'lists', CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId });
     secrets['CLOUDFLARE_ZERO_TRUST_API_TOKEN'] = cloudflare.token;
     policy.identity = all.map((id) => `identity.email in $${id}`).join(' or ');
   }
-  desk.credentials.passwordCredentials.push({
-    ...{ keyId: '0d7b9d0c-6a57-4b2c-9f0e-4f1a6f4e7a11', hint: clientSecret.slice(0, 3) },
-    endDateTime: new Date(Date.now() + 200 * DAY_MS).toISOString(),
-  });
+  desk.credentials.passwordCredentials.push(credential);
   // More than a page.
   for (let n = 0; n < 30; n += 1) zeroTrust.addresses.push(`somebody.${n}@contoso.example`);
   zeroTrust.addresses.push(...tenant.users().map(({ mail }) => String(mail).toLowerCase()));
-  zeroTrust.providers.push({
-    ...{ id: 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70', type: 'azureAD', config: { directory_id: tenantId } },
-    scim_config: { enabled: true, identity_update_behavior: 'automatic' },
-  });
+  zeroTrust.providers.push(provider);
   zeroTrust.rules.push(policy);
   const variables: Record<string, string> = {
     ...{ ENTRA_ADMIN_TOKEN: desk.token, CLOUDFLARE_API_TOKEN: zeroTrust.token },
@@ -75,11 +75,11 @@ export function chainWorld(destination: 'groups' | 'lists') {
     const { host } = new URL(input instanceof Request ? input.url : input);
     return (host === CLOUDFLARE_HOST ? zeroTrust : desk).fetch(input, init);
   };
-  /** What stands in .dev.vars: the secrets, unless it is something else. */
-  const file: { devVars: 'secrets' | Buffer | undefined } = { devVars: 'secrets' };
+  /** What stands in .dev.vars in place of the secrets. */
+  const raw: Buffer[] = [];
   return {
-    ...{ ...file, tenant, cloudflare, desk, zeroTrust, user, scim, policy, vars, secrets, variables, fetch },
-    ...{ ids, pins, groupsIn },
+    ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, raw },
+    ...{ variables, fetch, ids, pins, groupsIn },
   };
 }
 
@@ -93,13 +93,13 @@ export const runHere: typeof inWorkerd = async (env, cron, fetch) => {
 };
 
 /** The settings files, as someone who follows the README has them, in a folder of their own. */
-export function writeFiles({ vars, secrets, devVars }: ChainWorld): { folder: string; remove(): void } {
+export function writeFiles({ vars, secrets, raw }: ChainWorld) {
   const folder = mkdtempSync(join(tmpdir(), 'preview-'));
   const [start = ''] = readFileSync(WRANGLER_TOML, 'utf8').split('[vars]');
   const table = Object.entries(vars).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
   writeFileSync(join(folder, WRANGLER_TOML), `${start}[vars]\n${table.join('')}`);
   const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);
-  if (devVars) writeFileSync(join(folder, '.dev.vars'), devVars === 'secrets' ? lines.join('') : devVars);
+  if (lines.length > 0) writeFileSync(join(folder, '.dev.vars'), raw[0] ?? lines.join(''));
   symlinkSync(resolve('dist'), join(folder, 'dist'));
   return { folder, remove: () => rmSync(folder, { recursive: true }) };
 }

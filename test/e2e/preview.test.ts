@@ -31,15 +31,8 @@ type Change = (world: ChainWorld) => unknown;
 /** By the lines that are not ok, as "mark link: words that it has | …": what is broken. */
 type Breaks = Readonly<Record<string, Change | readonly Change[]>>;
 
-function set(of: 'vars' | 'secrets' | 'policy' | 'variables' | 'tenant', some: object): Change {
+function set(of: keyof ChainWorld, some: object): Change {
   return (world) => Object.assign(world[of], some);
-}
-function job(some: object): Change {
-  return ({ desk, scim }) => Object.assign(desk.applications.get(scim)?.jobs[0] ?? {}, some);
-}
-function scim(enabled: boolean, identity_update_behavior: string): Change {
-  const scim_config = { enabled, identity_update_behavior };
-  return ({ zeroTrust }) => Object.assign(zeroTrust.providers[0] ?? {}, { scim_config });
 }
 function without(of: 'desk' | 'zeroTrust', permission: string): Change {
   const others = (all: readonly string[]) => all.filter((one) => one !== permission);
@@ -59,11 +52,15 @@ const EXCHANGED = '!! groups: Two ids are exchanged';
 const READ_USERS = 'IdentityRiskyUser.Read.All';
 const WRITE_MEMBERS = 'GroupMember.ReadWrite.All';
 const READ_GROUPS = 'GroupMember.Read.All';
+const APPS = 'Application.Read.All';
 const SECRET = 'AZURE_AD_CLIENT_SECRET';
 const ADMIN = 'ENTRA_ADMIN_TOKEN needs';
+const ELSEWHERE = { config: { directory_id: OTHER } };
 const NO_TOKENS = { CLOUDFLARE_API_TOKEN: '', ENTRA_ADMIN_TOKEN: '' };
 const FEW = { traffic: 'http.request.host == "a.example"' };
+const IN_NINE_DAYS = new Date(Date.now() + 9.5 * DAY_MS).toISOString();
 const FULL = Array.from({ length: 1_000 }, (_, n) => ({ value: `n${n}@a.example` }));
+const REAUTHENTICATION = { enabled: true, identity_update_behavior: 'reauth' };
 const QUARANTINE = { code: 'Quarantine', quarantine: { reason: 'TooManyDeletes' } };
 
 const GROUPS: Breaks = {
@@ -73,14 +70,13 @@ const GROUPS: Breaks = {
     misspelt(world);
     world.fetch = () => Promise.reject(new TypeError('fetch failed', { cause: new Error('ENOTFOUND') }));
   },
-  [`!! settings: There is no .dev.vars | !! settings: ${SECRET} is not set. | ${REST}`]: (world) =>
-    Object.assign(world, { devVars: undefined }),
-  [`!! settings: .dev.vars is in UTF-16 | !! settings: ${SECRET} is not set. | ${REST}`]: (world) =>
-    Object.assign(world, { devVars: Buffer.from('\uFEFFA="b"\n', 'utf16le') }),
+  [`!! settings: There is no .dev.vars | !! settings: ${SECRET} is not set. | ${REST}`]: ({ secrets }) =>
+    delete secrets[SECRET],
+  [`!! settings: .dev.vars is in UTF-16 | !! settings: put ${SECRET}="…" into | ${REST}`]: ({ raw }) =>
+    raw.push(Buffer.from('\uFEFFA="b"\n', 'utf16le')),
   [`!! settings: Remove it from .dev.vars. | ${REST}`]: set('secrets', { AZURE_SECRET: 'x-x' }),
   '!! settings: HEARTBEAT_URL is a secret and stands in [vars]': set('vars', { HEARTBEAT_URL: 'https://a.example' }),
   [`!! settings: wrangler.toml is still the placeholder | ${REST}`]: set('vars', { AZURE_AD_CLIENT_ID: '<ID>' }),
-  [`!! settings: put ${SECRET}="…" into | ${REST}`]: set('secrets', { [SECRET]: '' }),
   [`!! settings: looks like the Secret ID | ${REST}`]: set('secrets', { [SECRET]: OTHER }),
   [`!! settings: ENTRA_ADMIN_TOKEN stands in .dev.vars, which | ${REST}`]: set('secrets', { ENTRA_ADMIN_TOKEN: 'x.y' }),
   [`!! settings: are exchanged | !! sign-in: AADSTS90002 | ?? sign-in: When secret and | ${UNPLANNED}`]: (world) => {
@@ -88,10 +84,7 @@ const GROUPS: Breaks = {
     set('vars', { AZURE_AD_TENANT_ID: clientId, AZURE_AD_CLIENT_ID: tenantId })(world);
   },
   [`!! sign-in: AADSTS7000215 | ${UNPLANNED}`]: set('secrets', { [SECRET]: 'not-it' }),
-  '!! sign-in: The client secret in use ends in 9 days': ({ desk: { credentials } }) => {
-    const endDateTime = new Date(Date.now() + 9.5 * DAY_MS).toISOString();
-    Object.assign(credentials.passwordCredentials[0] ?? {}, { endDateTime });
-  },
+  '!! sign-in: The client secret in use ends in 9 days': set('credential', { endDateTime: IN_NINE_DAYS }),
   [`!! sign-in: ${WRITE_MEMBERS} is not granted`]: set('tenant', { permissions: [READ_USERS, READ_GROUPS] }),
   // A refused lookup of the Worker leaves the other links to be examined.
   [`!! sign-in: ${READ_GROUPS} is not granted`]: set('tenant', { permissions: [READ_USERS, WRITE_MEMBERS] }),
@@ -116,13 +109,12 @@ const GROUPS: Breaks = {
     world.desk.applications.set(OTHER, { groups: new Set(), jobs: [] });
     set('vars', { SCIM_SERVICE_PRINCIPAL_ID: OTHER })(world);
   },
-  '!! SCIM: in quarantine (TooManyDeletes)': job({ status: QUARANTINE }),
-  '!! SCIM: is not active. Start provisioning.': job({ schedule: { state: 'Disabled' } }),
-  '!! SCIM: That is too long ago': job(runningJob(Date.now() - 3 * DAY_MS)),
-  '!! Cloudflare: SCIM is off at the identity provider': scim(false, 'automatic'),
-  '!! Cloudflare: Choose Automatic identity updates': scim(true, 'reauth'),
-  '!! Cloudflare: There is no identity provider of | ?? Cloudflare: must be there first': ({ zeroTrust }) =>
-    Object.assign(zeroTrust.providers[0] ?? {}, { config: { directory_id: OTHER } }),
+  '!! SCIM: in quarantine (TooManyDeletes)': set('job', { status: QUARANTINE }),
+  '!! SCIM: is not active. Start provisioning.': set('job', { schedule: { state: 'Disabled' } }),
+  '!! SCIM: That is too long ago': set('job', runningJob(Date.now() - 3 * DAY_MS)),
+  '!! Cloudflare: SCIM is off at the identity provider': set('provider', { scim_config: { enabled: false } }),
+  '!! Cloudflare: Choose Automatic identity updates': set('provider', { scim_config: REAUTHENTICATION }),
+  '!! Cloudflare: There is no identity provider of | ?? Cloudflare: must be there first': set('provider', ELSEWHERE),
   '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
   [`${UNNAMED} | ${UNNAMED} | ${UNNAMED}`]: [
     ...[set('policy', { action: 'block' }), set('policy', { filters: ['dns'] })],
@@ -137,10 +129,11 @@ const GROUPS: Breaks = {
     policy.identity += ` or identity.email in $${cloudflare.addList({ name: GROUP_NAMES.high })}`;
   },
   // A missing permission hides its own lines only, and is named.
-  [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ${ADMIN} Application.Read.All | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:
-    without('desk', 'Application.Read.All'),
-  [`?? groups: ${ADMIN} ${READ_GROUPS}`]: without('desk', READ_GROUPS),
-  [`?? SCIM: ${ADMIN} Synchronization.Read.All`]: without('desk', 'Synchronization.Read.All'),
+  [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ${ADMIN} ${APPS} | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:
+    without('desk', APPS),
+  [`?? groups: ${ADMIN} ${READ_GROUPS} | ?? SCIM: needs Synchronization.Read.All`]: set('desk', {
+    permissions: [APPS],
+  }),
   '?? Cloudflare: CLOUDFLARE_API_TOKEN needs Account > Zero Trust > Read': without('zeroTrust', 'Zero Trust'),
   [`?? sign-in: export ENTRA_ADMIN_TOKEN=$(az account | ?? groups: ENTRA_ADMIN_TOKEN= | ?? SCIM: ENTRA_ADMIN_TOKEN= | ?? Cloudflare: CLOUDFLARE_API_TOKEN`]:
     set('variables', NO_TOKENS),
