@@ -11,7 +11,7 @@ const MOST_BYTES = 99_700;
 test('from no groups to groups in sync, to a run that fails, is not retried, and leaves them as they were', async () => {
   const clock = skippingClock();
   const tenant = createTenant({ clock });
-  const bundle = await startBundle({ env: settingsFor(tenant), fetch: tenant.fetch });
+  const bundle = await startBundle(settingsFor(tenant), tenant.fetch);
   async function nextMinute() {
     clock.skippedMs += MINUTE_MS;
     tenant.forgetRequests();

@@ -1,5 +1,4 @@
 /** Runs the built bundle in workerd, its requests answered by a function here, its log taken as `wrangler tail` takes it. */
-import { setTimeout as pause } from 'node:timers/promises';
 import { format } from 'node:util';
 import { type Json, Miniflare, Response as MiniflareResponse } from 'miniflare';
 import { unstable_readConfig } from 'wrangler';
@@ -9,17 +8,8 @@ import type { Fetch } from '../tenant/front-door';
 export const WRANGLER_TOML = 'wrangler.toml';
 export const BUNDLE = 'dist/index.js';
 export const MINUTE_MS = 60_000;
-const TAIL_LIMIT_MS = 10_000;
 /** Headers that workerd adds, and those that no longer hold once a body has been read. */
 const NOT_PASSED_ON = ['host', 'cf-worker', 'content-encoding', 'content-length', 'transfer-encoding'];
-
-export interface BundleOptions {
-  env: Readonly<Record<string, Json>>;
-  /** Another Worker in place of the bundle. */
-  script?: string;
-  /** Answers every request of the Worker; nothing leaves the machine unless this lets it. */
-  fetch: Fetch;
-}
 
 interface Trace {
   logs: readonly { level: string; message: readonly unknown[] }[];
@@ -35,8 +25,11 @@ const TAIL_WORKER = `export default {
   },
 };`;
 
-/** Starts workerd with the bundle of `npm run build`. One run at a time; its cache stays warm from run to run. */
-export async function startBundle({ env, script, fetch }: BundleOptions) {
+/**
+ * Starts workerd with the bundle of `npm run build`, or with another script. One run at a time; its cache stays warm from
+ * run to run. Nothing leaves the machine unless `fetch` lets it, which answers every request of the Worker.
+ */
+export async function startBundle(env: Readonly<Record<string, Json>>, fetch: Fetch, script?: string) {
   const config = unstable_readConfig({ config: WRANGLER_TOML });
   const { compatibility_date: compatibilityDate = '', compatibility_flags: compatibilityFlags } = config;
   const shared = { modules: true, compatibilityDate, compatibilityFlags };
@@ -73,10 +66,7 @@ export async function startBundle({ env, script, fetch }: BundleOptions) {
         take = resolve;
       });
       const { outcome, noRetry } = await scheduler.scheduled({ cron, scheduledTime });
-      const late = pause(TAIL_LIMIT_MS, undefined, { ref: false }).then(() => {
-        throw new Error('workerd ended the run and gave no log');
-      });
-      const { logs, exceptions } = await Promise.race([traced, late]);
+      const { logs, exceptions } = await traced;
       const lines = logs.map(({ level, message }) => ({ level, text: format(...message) }));
       return { outcome, noRetry, lines, exceptions };
     },

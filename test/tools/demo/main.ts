@@ -44,7 +44,7 @@ const tenant = createTenant({ clock, latencyMs: LATENCY_MS });
 const cloudflare = createCloudflare({ clock, flights: tenant.flights, latencyMs: LATENCY_MS });
 const scim = tenant.addProvisioning();
 const env = { ...settingsFor(tenant, cloudflare), DESTINATIONS: 'groups,lists', ...(name && { [name]: value }) };
-const bundle = await startBundle({ env, fetch: bothAs('worker', tenant, cloudflare) });
+const bundle = await startBundle(env, bothAs('worker', tenant, cloudflare));
 // Its clock skips and the Worker's does not; a token that ended early would only cost time.
 tenant.tokenSeconds *= 3;
 moveIn(tenant);

@@ -1,13 +1,21 @@
-/** The checklist of the preview: its checks, their order along the chain, and the verdict. */
+/** The checklist of the preview: what its checks are given and how they read, their order along the chain, the verdict. */
+import * as v from 'valibot';
+import type { Config } from '../../../src/config/config';
+import { parseJson } from '../../tenant/exchange';
+import type { Fetch } from '../../tenant/front-door';
+import type { DryRun } from './dry-run';
 
-export const LINKS = ['settings', 'sign-in', 'Entra ID Protection', 'groups', 'lists', 'SCIM', 'Cloudflare'] as const;
-export type Link = (typeof LINKS)[number];
+const MOST_PAGES = 200;
+const TIMEOUT_MS = 30_000;
+
+const LINKS = ['settings', 'sign-in', 'Entra ID Protection', 'groups', 'lists', 'SCIM', 'Cloudflare'] as const;
+type Link = (typeof LINKS)[number];
 
 /** A line with its mark; `!!` comes with the remedy, `??` (not examined) with what would let it be examined. */
 export type Said = `${'ok' | '!!' | '??'} ${string}`;
-export type Line = readonly [link: Link, said: Said];
-export type Find = () => Promise<Said | readonly Said[]> | Said | readonly Said[];
-export type Check = readonly [link: Link, what: string, find: Find];
+type Line = readonly [link: Link, said: Said];
+type Answer = Said | readonly Said[];
+export type Check = readonly [link: Link, what: string, find: () => Promise<Answer> | Answer];
 
 export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -42,4 +50,114 @@ export function render(lines: readonly Line[]): { good: boolean; text: string } 
   const ready = open > 0 ? asFar : 'Ready: every link of the chain was examined, and none is missing.';
   const verdict = first ? `Not ready. First, ${first[0]}: ${first[1].slice(3)}` : ready;
   return { good: first === undefined, text: [...rows, '', verdict].join('\n') };
+}
+
+/** What every check has at hand. */
+export interface Chain {
+  config: Config;
+  /** Object id of the tenant, where the settings may have a domain. */
+  tenantId: string | undefined;
+  run: DryRun;
+  /** Graph, with an administrator's token. */
+  admin: Api;
+  cloudflare: Api;
+}
+
+/**
+ * The delegated permission that each page names as the least, with a role that has it. learn: group-list,
+ * group-list-owners, application-get, serviceprincipal-list-approleassignments, -approleassignedto,
+ * group-list-approleassignments, synchronization-synchronizationjob-list; of jobs (observed) zerotrustassessment#1382.
+ */
+const of = (permission: string) => `${permission}, of a Cloud Application Administrator (not a Global Reader)`;
+export const ADMIN_NEEDS = {
+  groups: of('GroupMember.Read.All'),
+  apps: of('Application.Read.All'),
+  jobs: of('Synchronization.Read.All'),
+};
+
+type Schema<T> = v.GenericSchema<unknown, T>;
+
+/** The codes of Graph and of Cloudflare alone: texts of errors may name people. */
+const Refusal = v.object({
+  error: v.optional(v.object({ code: v.string() })),
+  errors: v.optional(v.array(v.object({ code: v.number() }))),
+});
+
+export type Api = ReturnType<typeof createApi>;
+
+/**
+ * What begins with `base`, read with one token: `variable` holds it, and is named when it is refused; without one
+ * `remedy` says how to get it. Both readings throw Unexamined; `permission` is what to name if one is refused.
+ */
+export function createApi(fetch: Fetch, base: string, variable: string, token: string | undefined, remedy: string) {
+  const { host } = new URL(base);
+  const asked = new Map<string, ReturnType<typeof ask>>();
+
+  async function ask(path: string) {
+    if (!token) throw new Unexamined(remedy);
+    // Refused by fetch, it would be told in full.
+    if (!/^[\x21-\x7e]+$/.test(token)) throw new Unexamined(`${variable} is more than a token: set the token alone.`);
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    try {
+      const answer = await fetch(base + path, { headers, redirect: 'manual', signal });
+      return { ok: answer.ok, status: answer.status, body: parseJson(await answer.text()) };
+    } catch (error) {
+      throw new Unexamined(`${host} gave no answer (${causeOf(error)}). Try again.`);
+    }
+  }
+
+  /** One entity, asked for once. */
+  async function one<T>(path: string, schema: Schema<T>, permission: string): Promise<T> {
+    const asking = asked.get(path) ?? ask(path);
+    asked.set(path, asking);
+    const { ok, status, body } = await asking;
+    const parsed = v.safeParse(schema, body);
+    if (ok && parsed.success) return parsed.output;
+    const { pathname } = new URL(base + path);
+    if (ok) throw new Unexamined(`${host} answered ${pathname} with something else than is documented.`);
+    const { error, errors = [] } = v.is(Refusal, body) ? body : {};
+    const answer = `${host} answered ${[status, error?.code ?? errors[0]?.code ?? ''].join(' ').trim()}`;
+    const isRefused = [401, 403].includes(status);
+    const needed = isRefused ? `${variable} needs ${permission}, and must not be expired.` : 'Try again.';
+    throw new Unexamined(`${answer}. ${needed}`, { cause: status });
+  }
+
+  /** All pages of a list. */
+  async function list<T>(path: string, entry: Schema<T>, permission: string): Promise<T[]> {
+    const entries = v.array(entry);
+    // concepts/paging.md; `cloudflare` 7.3.0, core/pagination: `result_info` only if paged, `result` null for nothing
+    const Graph = v.object({ value: entries, '@odata.nextLink': v.optional(v.string()) });
+    const info = v.optional(v.object({ page: v.number() }));
+    const Cloudflare = v.object({ success: v.literal(true), result: v.nullable(entries), result_info: info });
+    const Page = v.union([Graph, Cloudflare]);
+    const all: T[] = [];
+    let next: string | undefined = path;
+    for (let pages = 0; next !== undefined; pages += 1) {
+      if (pages === MOST_PAGES) throw new Unexamined(`${base}${path.split('?')[0]} has no end.`);
+      const page: v.InferOutput<typeof Page> = await one(next, Page, permission);
+      const found = 'value' in page ? page.value : (page.result ?? []);
+      all.push(...found);
+      // A next link to another host is asked for at this one, so the token goes nowhere else.
+      if ('value' in page) next = page['@odata.nextLink']?.replace(base, '');
+      else if (!page.result_info || found.length === 0) next = undefined;
+      else next = `${path}${path.includes('?') ? '&' : '?'}page=${page.result_info.page + 1}`;
+    }
+    return all;
+  }
+
+  return { one, list };
+}
+
+/** Undefined where there is no such thing. */
+export const unlessGone = <T>(reading: Promise<T>) =>
+  reading.catch((error: Error) => {
+    if (error.cause !== 404) throw error;
+    return undefined;
+  });
+
+/** The fetch of Node says only "fetch failed"; why is in the cause. */
+export function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }

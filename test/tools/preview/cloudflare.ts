@@ -7,10 +7,9 @@ import { judgeLists, List } from '../../../src/cloudflare/cloudflare';
 import { listableAddress } from '../../../src/cloudflare/entries';
 import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
-import { type Check, counted, type Said, Unexamined } from './chain';
+import { type Chain, type Check, counted, type Said, Unexamined } from './chain';
 import { changesAt, named, READ_RISK_FIRST } from './dry-run';
 import { groupIdsOf } from './groups';
-import type { Chain } from './read';
 
 export const NEEDS = {
   identity: 'Account > Access: Organizations, Identity Providers, and Groups > Read',

@@ -28,7 +28,7 @@ const Page = v.object({ value: v.array(v.looseObject({ id: v.pipe(v.string(), v.
 
 /** Runs the Worker once with these bindings, all of its requests answered by `fetch`; gives its log. */
 export async function inWorkerd(env: Record<string, string>, cron: string, fetch: Fetch) {
-  const bundle = await startBundle({ env, fetch });
+  const bundle = await startBundle(env, fetch);
   const { lines } = await bundle.run({ cron }).finally(() => bundle.dispose());
   return lines;
 }

@@ -2,9 +2,8 @@
 import * as v from 'valibot';
 import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
-import { type Check, counted, type Said, Unexamined } from './chain';
+import { ADMIN_NEEDS, type Chain, type Check, counted, type Said, Unexamined, unlessGone } from './chain';
 import { changesAt, READ_RISK_FIRST } from './dry-run';
-import { ADMIN_NEEDS, type Chain, unlessGone } from './read';
 
 /** Cycles are 40 minutes apart (facts/graph.md 8.1); a first one may take a day. */
 const SCIM_LATE_MS = 86_400_000;

@@ -2,10 +2,9 @@
 import * as v from 'valibot';
 import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
-import { type Check, type Said, Unexamined } from './chain';
+import { type Chain, type Check, type Said, Unexamined } from './chain';
 import { listAt, NEEDS, readLists } from './cloudflare';
 import { groupIdAt, groupIdsOf, readAssigned } from './groups';
-import type { Chain } from './read';
 
 /** The fields in which a policy's identity expression may name a group or a list; `$` is that of lists. */
 export const GROUP_ID = 'identity.groups.id';

@@ -2,12 +2,11 @@
 import { OBJECT_ID } from '../../../src/plan';
 import { HOSTS } from '../../tenant/clouds';
 import type { Fetch } from '../../tenant/front-door';
-import { type Check, examine, render, Unexamined } from './chain';
+import { type Chain, type Check, causeOf, createApi, examine, render, Unexamined } from './chain';
 import { arrivalChecks, listChecks } from './cloudflare';
 import { dryRun, type inWorkerd, runChecks } from './dry-run';
 import { groupChecks } from './groups';
 import { assignmentChecks, policyChecks } from './policies';
-import { type Chain, causeOf, createApi } from './read';
 import { readSettings, settingsSaid } from './settings';
 import { signInChecks } from './sign-in';
 

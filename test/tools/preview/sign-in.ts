@@ -1,8 +1,7 @@
 /** The lines on sign-in: when secret and certificates end, and which permissions are granted. */
 import * as v from 'valibot';
-import { type Check, counted, type Said } from './chain';
+import { ADMIN_NEEDS, type Chain, type Check, counted, type Said } from './chain';
 import { readGroups } from './groups';
-import { ADMIN_NEEDS, type Chain } from './read';
 
 const DAY_MS = 86_400_000;
 /** A secret that ends sooner is something to do today; the Worker warns of its certificate as early. */
