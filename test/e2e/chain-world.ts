@@ -14,16 +14,14 @@ import { WRANGLER_TOML } from '../tools/bundle';
 import type { inWorkerd } from '../tools/preview/dry-run';
 
 const DAY_MS = 86_400_000;
-const ROLES = {
-  groups: ['IdentityRiskyUser.Read.All', 'GroupMember.ReadWrite.All', 'GroupMember.Read.All'],
-  lists: ['IdentityRiskyUser.Read.All'],
-};
+const OF_GROUPS = ['GroupMember.ReadWrite.All', 'GroupMember.Read.All'];
 
 export type ChainWorld = ReturnType<typeof chainWorld>;
 
 /** `destination`: the one that is kept. Everything may be changed before the preview is started. */
 export function chainWorld(destination: 'groups' | 'lists') {
-  const tenant = createTenant({ clock: realClock, identityProtectionMs: 990, permissions: ROLES[destination] });
+  const permissions = ['IdentityRiskyUser.Read.All', ...(destination === 'groups' ? OF_GROUPS : [])];
+  const tenant = createTenant({ clock: realClock, identityProtectionMs: 990, permissions });
   tenant.pageSizes = { members: 7 };
   const cloudflare = createCloudflare({ clock: realClock });
   const desk = createAdminDesk(tenant);
@@ -38,8 +36,9 @@ export function chainWorld(destination: 'groups' | 'lists') {
   const ids = { high: add(GROUP_NAMES.high), medium: add(GROUP_NAMES.medium), low: add(GROUP_NAMES.low) };
   const all = Object.values(ids);
   const pins = (changed: Partial<Record<Level, string>> = {}) => {
-    const pairs = Object.entries({ ...ids, ...changed });
-    return Object.assign(vars, { GROUP_IDS: pairs.map(([level, id]) => `${level}=${id}`).join(',') });
+    vars['GROUP_IDS'] = Object.entries({ ...ids, ...changed })
+      .map((pair) => pair.join('='))
+      .join();
   };
   const groupsIn = (...some: string[]) => `any(identity.groups[*].id in {${some.map((id) => `"${id}"`).join(' ')}})`;
   const policy = {
@@ -67,14 +66,10 @@ export function chainWorld(destination: 'groups' | 'lists') {
   zeroTrust.addresses.push(...tenant.users().map(({ mail }) => String(mail).toLowerCase()));
   zeroTrust.providers.push(provider);
   zeroTrust.rules.push(policy);
-  const variables: Record<string, string> = {
-    ...{ ENTRA_ADMIN_TOKEN: desk.token, CLOUDFLARE_API_TOKEN: zeroTrust.token },
-    CLOUDFLARE_ACCOUNT_ID: cloudflare.accountId,
-  };
-  const fetch: Fetch = (input, init) => {
-    const { host } = new URL(input instanceof Request ? input.url : input);
-    return (host === CLOUDFLARE_HOST ? zeroTrust : desk).fetch(input, init);
-  };
+  const ofCloudflare = { CLOUDFLARE_API_TOKEN: zeroTrust.token, CLOUDFLARE_ACCOUNT_ID: cloudflare.accountId };
+  const variables: Record<string, string> = { ENTRA_ADMIN_TOKEN: desk.token, ...ofCloudflare };
+  const fetch: Fetch = (input, init) =>
+    (new URL(String(input)).host === CLOUDFLARE_HOST ? zeroTrust : desk).fetch(input, init);
   /** What stands in .dev.vars in place of the secrets. */
   const raw: Buffer[] = [];
   return {

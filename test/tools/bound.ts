@@ -18,9 +18,9 @@ const LIMITS = {
 export interface Task {
   destination: 'groups' | 'lists';
   atRisk: number;
-  /** Whether the access token is still to be asked for. */
+  /** The access token is still to be asked for. */
   cold: boolean;
-  /** Whether the groups are pinned by GROUP_IDS, so that only a cold run looks them up, beside the members. */
+  /** By GROUP_IDS: only a cold run looks the groups up, beside the members. */
   pinned: boolean;
   toCreate: number;
   /** Who is in the groups or lists that exist. */

@@ -56,30 +56,24 @@ function createWorld(kind: Kind, size: number) {
     ...(kind === 'pinned groups' && { GROUP_IDS: RISK_LEVELS.map(pin).join() }),
     MAX_REMOVALS: String(size),
   };
-  /** The requests since it was last called, to both services. */
-  function takeRequests() {
-    const requests = [...tenant.requests, ...(cloudflare?.requests ?? [])];
-    tenant.forgetRequests();
-    cloudflare?.forgetRequests();
-    return requests;
-  }
   /** Means of so many runs, a minute apart, and the requests of the last. Throws if one does not end in sync. */
   async function measure(bundle: Awaited<ReturnType<typeof startBundle>>, times: number, cron = EVERY_MINUTE.cron) {
     await pause(AFTERWARDS_MS);
     const before = workerdUsage().cpuMs;
     let milliseconds = 0;
-    let requests = takeRequests();
     for (let count = 0; count < times; count += 1) {
       clock.skippedMs += MINUTE_MS;
+      tenant.forgetRequests();
+      cloudflare?.forgetRequests();
       const { outcome, lines } = await bundle.run({ cron });
       const wrong = [...tenant.violations, ...(cloudflare?.violations ?? []), ...(outcome === 'ok' ? [] : lines)];
       if (wrong.length > 0) throw new Error(`${size} users, ${kind}: ${JSON.stringify(wrong)}`);
       // As the log tells it: without what Miniflare takes to start a run.
       milliseconds += Number(JSON.parse(lines.at(-1)?.text ?? '{}').milliseconds) / times;
-      requests = takeRequests();
     }
     await pause(AFTERWARDS_MS);
     const { cpuMs, peakMegabytes } = workerdUsage();
+    const requests = [...tenant.requests, ...(cloudflare?.requests ?? [])];
     return { requests, milliseconds, cpuMs: (cpuMs - before) / times, peakMegabytes };
   }
   return { tenant, env, fetch: bothAs('worker', tenant, cloudflare), measure };

@@ -1,4 +1,5 @@
 /** The preview from the settings files to the checklist: reads what it may, and writes nothing. */
+import { SettingsError } from '../../../src/errors';
 import { OBJECT_ID } from '../../../src/plan';
 import { HOSTS } from '../../tenant/clouds';
 import type { Fetch } from '../../tenant/front-door';
@@ -43,7 +44,7 @@ export async function preview(
     return render([['sign-in', `!! No network: ${unreached}`], ...faults]);
   }
   const said: Check = ['settings', '', () => settingsSaid(settings, tenant.areExchanged)];
-  if (!config) {
+  if (config instanceof SettingsError) {
     const rest = () => Promise.reject(new Unexamined('Correct the settings first.'));
     return render(await examine([said, ['sign-in', 'The rest of the chain', rest]]));
   }

@@ -31,31 +31,30 @@ export async function readSettings(folder: string, environment: string | undefin
   const path = join(folder, WRANGLER_TOML);
   const { triggers, ...rest } = unstable_readConfig({ config: path, ...(environment ? { env: environment } : {}) });
   const vars: Values = rest.vars;
-  const candidates = environment ? [`.dev.vars.${environment}`, '.dev.vars'] : ['.dev.vars'];
-  const found = candidates.find((name) => existsSync(join(folder, name)));
+  const own = environment ? `.dev.vars.${environment}` : '.dev.vars';
+  const found = [own, '.dev.vars'].find((name) => existsSync(join(folder, name)));
   const isUtf16 = found !== undefined && readFileSync(join(folder, found)).includes(0);
   const all = found && !isUtf16 ? unstable_getVarsForDev(path, undefined, rest.vars, environment, true) : {};
   const secrets: Values = Object.fromEntries(
     Object.entries(all).flatMap(([name, { type, value }]) => (type === 'secret_text' ? [[name, value]] : [])),
   );
-  const file = found ?? candidates[0] ?? '';
+  const file = found ?? own;
   const missing = `There is no ${file}. Make one and fill in the secrets; Git ignores it: cp .dev.vars.example ${file}`;
   const unread = `${file} is in UTF-16 (as > of Windows PowerShell writes): nothing in it is read. Save it as UTF-8.`;
   const ofFile = found === undefined ? [missing] : isUtf16 ? [unread] : [];
   const env = Object.fromEntries(Object.entries({ ...vars, ...secrets }).map(([name, one]) => [name, String(one)]));
   const cron = triggers.crons?.[0] ?? '';
-  const read = { file, ofFile, vars, secrets, cron, env };
-  try {
-    return { ...read, config: await readConfig(env, cron, Date.now(), {}), problems: [] };
-  } catch (error) {
-    if (error instanceof SettingsError) return { ...read, config: undefined, problems: error.problems };
+  const config = await readConfig(env, cron, Date.now(), {}).catch((error: Error) => {
+    if (error instanceof SettingsError) return error;
     throw error;
-  }
+  });
+  return { file, ofFile, vars, secrets, cron, env, config };
 }
 
 /** `areExchanged`: the client id is the id of a tenant, and the tenant id is none. */
 export function settingsSaid(settings: Settings, areExchanged: boolean): Said | Said[] {
-  const { file, ofFile, vars, secrets, problems } = settings;
+  const { file, ofFile, vars, secrets, config } = settings;
+  const problems = config instanceof SettingsError ? config.problems : [];
   const places = (name: string) => [...(name in secrets ? [file] : []), ...(name in vars ? [WRANGLER_TOML] : [])];
   const uploaded = (name: string, place: string) => `${name} stands in ${place}, ${UPLOADED} ${name}=…`;
   const faults = [
