@@ -1,4 +1,5 @@
-/** The bundle that is deployed, in the Workers runtime: a first run, a quiet one, a failing one, and what it is made of. */
+/** The bundle that is deployed, in the Workers runtime: its runs, what it is made of, and the demo as a newcomer sees it. */
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { settingsFor } from '../tenant/both';
@@ -7,6 +8,7 @@ import { createTenant } from '../tenant/tenant';
 import { BUNDLE, MINUTE_MS, skippingClock, startBundle } from '../tools/bundle';
 
 const MOST_BYTES = 99_700;
+const SCREEN = { columns: 100, lines: 30 };
 
 test('from no groups to groups in sync, to a run that fails, is not retried, and leaves them as they were', async () => {
   const clock = skippingClock();
@@ -45,4 +47,31 @@ test('the bundle is small, and all that it loads is node:crypto, when a certific
   const loads = [...code.matchAll(/^import\b.*|\b(require|import)\(.*?\)/gm)].map(([text]) => text);
   expect(loads).toEqual(['import("node:crypto")']);
   expect(Buffer.byteLength(code)).toBeLessThan(MOST_BYTES);
+});
+
+function demo(...options: string[]) {
+  const command = ['--import', 'tsx', 'test/tools/demo/main.ts', ...options];
+  return spawnSync(process.execPath, command, { encoding: 'utf8' });
+}
+
+test('the demo ends well, fits a screen a minute, and names no one in the log', () => {
+  const { stdout, stderr, status } = demo('--log');
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+  const isLog = (line: string) => line.startsWith('(');
+  const lines = stdout.split('\n');
+  expect(lines.some(isLog)).toBe(true);
+  expect(lines.filter((line) => isLog(line) && /@|Ada|Hiro/.test(line))).toEqual([]);
+  const shown = lines.filter((line) => !isLog(line));
+  expect(shown.filter((line) => line.length > SCREEN.columns || line.includes('\x1b'))).toEqual([]);
+  const screens = shown.join('\n').split(/^(?=== )/m);
+  for (const screen of screens) expect(screen.trimEnd().split('\n').length).toBeLessThanOrEqual(SCREEN.lines);
+  for (const name of Object.values(GROUP_NAMES)) expect(screens[0]).toContain(name);
+  for (const row of [/Hiro .*\*isolated .*SCIM in 38 min +normal$/m, /Hiro .*\*normal .*SCIM in 39 min +isolated$/m])
+    expect(stdout).toMatch(row);
+});
+
+test('with a Worker that never releases the demo fails, and says where', () => {
+  const { stdout, status } = demo('--var', 'MAX_REMOVALS:0');
+  expect(stdout).toContain('WRONG: the row of Hiro Haddad is not what riskyUsers says: none');
+  expect(status).toBe(1);
 });

@@ -13,18 +13,19 @@ type Link = (typeof LINKS)[number];
 
 /** A line with its mark; `!!` comes with the remedy, `??` (not examined) with what would let it be examined. */
 export type Said = `${'ok' | '!!' | '??'} ${string}`;
-type Line = readonly [link: Link, said: Said];
+export type Line = readonly [link: Link, said: Said];
 type Answer = Said | readonly Said[];
-export type Check = readonly [link: Link, what: string, find: () => Promise<Answer> | Answer];
+/** `what` is named where it cannot be examined. */
+export type Check = readonly [link: Link, what: string, find: (chain: Chain) => Promise<Answer>];
 
 export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Why something cannot be examined: a sentence that names what would let it be. `cause`: the status that refused it. */
 export class Unexamined extends Error {}
 
-/** What the checks say, in the order of the chain. What one link cannot examine for the same reason is one line. */
-export async function examine(checks: readonly Check[]): Promise<Line[]> {
-  const found = await Promise.allSettled(checks.map(async ([, , find]) => [await find()].flat()));
+/** What is known and what the checks say, in the order of the chain; not examined for the same reason is one line. */
+export async function examine(known: readonly Line[], checks: readonly Check[], chain: Chain): Promise<Line[]> {
+  const found = await Promise.allSettled(checks.map(async ([, , find]) => [await find(chain)].flat()));
   return LINKS.flatMap((link): Line[] => {
     const open = new Map<string, string[]>();
     const own = checks.flatMap(([of, what], index): Line[] => {
@@ -36,7 +37,7 @@ export async function examine(checks: readonly Check[]): Promise<Line[]> {
       return [];
     });
     const unexamined = [...open].map(([why, whats]): Line => [link, `?? ${whats.join('; ')}: not examined. ${why}`]);
-    return [...own, ...unexamined];
+    return [...known.filter(([of]) => of === link), ...own, ...unexamined];
   });
 }
 

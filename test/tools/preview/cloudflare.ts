@@ -6,8 +6,8 @@ import * as v from 'valibot';
 import { judgeLists, List } from '../../../src/cloudflare/cloudflare';
 import { listableAddress } from '../../../src/cloudflare/entries';
 import { nameOf } from '../../../src/context';
-import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
-import { type Chain, type Check, counted, type Said, Unexamined } from './chain';
+import type { RiskLevel } from '../../../src/plan';
+import { type Chain, counted, type Said, Unexamined } from './chain';
 import { changesAt, named, READ_RISK_FIRST } from './dry-run';
 import { groupIdsOf } from './groups';
 
@@ -29,28 +29,18 @@ const Provider = v.object({
   scim_config: v.nullish(v.object({ enabled: v.optional(v.boolean()), identity_update_behavior: orNone })),
 });
 
-export const arrivalChecks = (chain: Chain): Check[] => [
-  ['Cloudflare', 'SCIM at the identity provider', () => providerSaid(chain)],
-  ['Cloudflare', 'Whether Cloudflare knows the groups', () => knownGroupsSaid(chain)],
-];
-
-export const listChecks = (chain: Chain): Check[] => [
-  ...RISK_LEVELS.map((level): Check => ['lists', nameOf(level), () => listSaid(level, chain)]),
-  ['Cloudflare', 'Whether Cloudflare knows the addresses of users at risk', () => addressesSaid(chain)],
-];
-
 export const readLists = ({ cloudflare }: Chain) => cloudflare.list('/gateway/lists?type=EMAIL', List, NEEDS.zeroTrust);
 
 /** The one that the Worker takes. */
-export async function listAt(level: RiskLevel, chain: Chain): Promise<List | undefined> {
+export async function listAt(chain: Chain, level: RiskLevel): Promise<List | undefined> {
   const found = judgeLists(await readLists(chain)).get(level);
   return found?.kind === 'found' ? found.it : undefined;
 }
 
-async function listSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
+export async function listSaid(chain: Chain, level: RiskLevel): Promise<Said | []> {
   const changes = changesAt(chain.run, 'lists', level);
   if (changes === 'failed') return [];
-  const list = await listAt(level, chain);
+  const list = await listAt(chain, level);
   if (!list)
     return `!! ${nameOf(level)} is still to be made: the first run makes it. Deploy, name the list in the policy, and try again.`;
   if (!changes) throw new Unexamined(READ_RISK_FIRST);
@@ -68,7 +58,7 @@ async function findProvider({ cloudflare, tenantId }: Chain) {
   return all.find(({ type, config }) => type === 'azureAD' && isOurs(config?.directory_id));
 }
 
-async function providerSaid(chain: Chain): Promise<Said> {
+export async function providerSaid(chain: Chain): Promise<Said> {
   const provider = await findProvider(chain);
   if (!provider)
     return `!! There is no identity provider of the type Entra ID and the directory ${chain.tenantId}. Add it (${PROVIDERS}).`;
@@ -81,7 +71,7 @@ async function providerSaid(chain: Chain): Promise<Said> {
   return `!! The identity provider ${id} updates identities by ${behavior}, so whoever only browses may never be isolated. Choose Automatic identity updates (${PROVIDERS}).`;
 }
 
-async function knownGroupsSaid(chain: Chain): Promise<Said | Said[]> {
+export async function knownGroupsSaid(chain: Chain): Promise<Said | Said[]> {
   const groups = await groupIdsOf(chain);
   const provider = await findProvider(chain);
   if (groups.length === 0 || !provider) throw new Unexamined('Groups and identity provider must be there first.');
@@ -97,7 +87,7 @@ async function knownGroupsSaid(chain: Chain): Promise<Said | Said[]> {
 }
 
 /** Compared exactly: whether Cloudflare matches without regard to case is not known (facts 13). */
-async function addressesSaid({ config, run: { risk }, cloudflare }: Chain): Promise<Said> {
+export async function addressesSaid({ config, run: { risk }, cloudflare }: Chain): Promise<Said> {
   // access/users: UserListResponse
   const users = await cloudflare.list('/access/users', v.object({ email: orNone }), NEEDS.users);
   if (!risk) throw new Unexamined(READ_RISK_FIRST);

@@ -4,7 +4,7 @@ import { assessRisk, RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { parseJson } from '../../tenant/exchange';
 import type { Fetch } from '../../tenant/front-door';
 import { startBundle } from '../bundle';
-import type { Check } from './chain';
+import type { Line } from './chain';
 import { inFile } from './settings';
 
 export const READ_RISK_FIRST = 'The risky users must be read first.';
@@ -64,18 +64,18 @@ export async function dryRun(env: Record<string, string>, cron: string, fetch: F
   };
 }
 
-/** Each warning and error of the Worker, and how many users are at risk. */
-export function runChecks({ log, risk }: DryRun, file: string): Check[] {
+/** Each warning and error of the Worker, how many users are at risk, and whether it was signed in. */
+export function runLines({ log, risk, isSignedIn }: DryRun, file: string): Line[] {
   const levels = [...(risk?.atRisk.values() ?? [])];
   const counts = RISK_LEVELS.map((level) => `${levels.filter((one) => one === level).length} ${level}`).join(', ');
-  const read: Check = ['Entra ID Protection', '', () => `ok The risky users were read. At risk: ${counts}.`];
   const said = log.filter(({ severity }) => severity !== 'log');
-  const checks = said.map(({ isCalm, event, destination, message, ids }): Check => {
+  const lines = said.map(({ isCalm, event, destination, message, ids }): Line => {
     const others = event === 'setting-unused' ? 'settings' : 'sign-in';
     const link = OF_PROTECTION.includes(event) ? 'Entra ID Protection' : (destination ?? others);
-    return [link, '', () => `${isCalm ? 'ok' : '!!'} ${inFile(message, file)}${named(ids)}`];
+    return [link, `${isCalm ? 'ok' : '!!'} ${inFile(message, file)}${named(ids)}`];
   });
-  return risk ? [read, ...checks] : checks;
+  if (risk) lines.unshift(['Entra ID Protection', `ok The risky users were read. At risk: ${counts}.`]);
+  return isSignedIn ? [...lines, ['sign-in', 'ok Entra signs the Worker in.']] : lines;
 }
 
 export const named = (ids: readonly string[]) => (ids.length === 0 ? '' : ` (${ids.join(', ')})`);

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
-import { ADMIN_NEEDS, type Chain, type Check, counted, type Said, Unexamined, unlessGone } from './chain';
+import { ADMIN_NEEDS, type Chain, counted, type Said, Unexamined, unlessGone } from './chain';
 import { changesAt, READ_RISK_FIRST } from './dry-run';
 
 /** Cycles are 40 minutes apart (facts/graph.md 8.1); a first one may take a day. */
@@ -21,13 +21,6 @@ const Ended = v.nullish(v.object({ timeEnded: orNone }));
 const Reason = v.nullish(v.object({ reason: orNone }));
 const Status = v.object({ code: orNone, quarantine: Reason, lastExecution: Ended, lastSuccessfulExecution: Ended });
 const Job = v.object({ id: text, schedule: v.nullish(v.object({ state: orNone })), status: v.nullish(Status) });
-
-export const groupChecks = (chain: Chain): Check[] => [
-  ...RISK_LEVELS.map((level): Check => ['groups', nameOf(level), () => groupSaid(level, chain)]),
-  ['groups', 'Owners of the groups', () => ownerSaid(chain)],
-  ['SCIM', 'Assignment', () => assignmentSaid(chain)],
-  ['SCIM', 'The provisioning job', () => jobSaid(chain)],
-];
 
 /** Their object ids: a pinned one only if it is called as it should be; of a name the one that the Worker read. */
 export async function readGroups({ config: { groupIds }, run, admin }: Chain) {
@@ -48,17 +41,17 @@ export async function readGroups({ config: { groupIds }, run, admin }: Chain) {
 const membersOf = (group: string) => `/groups/${group}/members`;
 
 /** Where no name can be read, the pin is believed. */
-export function groupIdAt(level: RiskLevel, chain: Chain): Promise<string | undefined> {
+export function groupIdAt(chain: Chain, level: RiskLevel): Promise<string | undefined> {
   const found = readGroups(chain).then((groups) => groups.get(level));
   const pin = chain.config.groupIds?.[level];
   return pin === undefined ? found : found.catch(() => pin);
 }
 
 export const groupIdsOf = async (chain: Chain) =>
-  (await Promise.all(RISK_LEVELS.map((level) => groupIdAt(level, chain)))).flatMap((one) => one ?? []);
+  (await Promise.all(RISK_LEVELS.map((level) => groupIdAt(chain, level)))).flatMap((one) => one ?? []);
 
 /** Of what is wrong with the group itself the Worker's log tells. */
-async function groupSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
+export async function groupSaid(chain: Chain, level: RiskLevel): Promise<Said | []> {
   const changes = changesAt(chain.run, 'groups', level);
   if (changes === 'failed') return [];
   const pin = chain.config.groupIds?.[level];
@@ -76,7 +69,7 @@ async function groupSaid(level: RiskLevel, chain: Chain): Promise<Said | []> {
   return `!! ${told} Make sure that it is your group, and that nobody else fills it, before you deploy.`;
 }
 
-async function ownerSaid(chain: Chain): Promise<Said> {
+export async function ownerSaid(chain: Chain): Promise<Said> {
   const owned: string[] = [];
   for (const group of await groupIdsOf(chain)) {
     const owners = await chain.admin.list(`/groups/${group}/owners?$select=id`, v.object({ id }), ADMIN_NEEDS.groups);
@@ -110,7 +103,7 @@ export async function readAssigned(chain: Chain) {
   return { application, assigned: await unlessGone(readAssignments(chain, path)) };
 }
 
-async function assignmentSaid(chain: Chain): Promise<Said | Said[]> {
+export async function assignmentSaid(chain: Chain): Promise<Said | Said[]> {
   const { application, assigned } = await readAssigned(chain);
   if (application === undefined)
     return '!! None of the groups is assigned to an enterprise application. Assign all three to that of Cloudflare (Users and groups).';
@@ -124,7 +117,7 @@ async function assignmentSaid(chain: Chain): Promise<Said | Said[]> {
   return out.map((group): Said => `!! The group ${group} ${told}`);
 }
 
-async function jobSaid(chain: Chain): Promise<Said | []> {
+export async function jobSaid(chain: Chain): Promise<Said | []> {
   const application = await findApplication(chain);
   const jobs = application === undefined ? undefined : await readJobs(chain, application);
   if (!jobs) return [];

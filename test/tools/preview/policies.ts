@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
-import { type Chain, type Check, type Said, Unexamined } from './chain';
+import { type Chain, type Said, Unexamined } from './chain';
 import { listAt, NEEDS, readLists } from './cloudflare';
 import { groupIdAt, groupIdsOf, readAssigned } from './groups';
 
@@ -33,18 +33,6 @@ const Rule = v.object({
 const AccessItem = v.looseObject({ id });
 const AzureGroup = v.object({ azureAD: v.object({ id: v.string() }) });
 
-export const assignmentChecks = (chain: Chain): Check[] => [
-  ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', () => gatewaySaid(chain)],
-  ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', () => accessSaid(chain)],
-];
-
-export const policyChecks = (chain: Chain): Check[] => [
-  ...RISK_LEVELS.map((level): Check => {
-    return ['Cloudflare', `Whether a policy isolates ${level}`, () => isolationSaid(level, chain)];
-  }),
-  ['Cloudflare', 'Whether policies name what is not kept', () => staleSaid(chain)],
-];
-
 async function readRules({ cloudflare }: Chain) {
   const rules = await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust);
   return rules.filter(({ deleted_at }) => !deleted_at);
@@ -53,11 +41,11 @@ async function readRules({ cloudflare }: Chain) {
 const readEnabled = async (chain: Chain) => (await readRules(chain)).filter(({ enabled }) => enabled);
 
 /** Where the level stands, or would stand if it were kept; one that is not kept may be named where its id is not known. */
-async function targetsOf(level: RiskLevel, chain: Chain) {
+async function targetsOf(chain: Chain, level: RiskLevel) {
   const { destinations } = chain.config;
   const isKept = { group: destinations.has('groups'), list: destinations.has('lists') };
-  const groupId = await groupIdAt(level, chain).catch(() => undefined);
-  const listId = (await listAt(level, chain).catch(() => undefined))?.id;
+  const groupId = await groupIdAt(chain, level).catch(() => undefined);
+  const listId = (await listAt(chain, level).catch(() => undefined))?.id;
   const group = { [GROUP_ID]: groupId, [GROUP_NAME]: nameOf(level) };
   const groupTitle = `the group ${groupId ?? nameOf(level)} (${level})`;
   return [
@@ -73,10 +61,10 @@ function verdictOf({ identity, traffic, device_posture }: v.InferOutput<typeof R
   return identity.trim() === '' || verdict === 'no' ? 'no' : 'perhaps';
 }
 
-async function isolationSaid(level: RiskLevel, chain: Chain): Promise<Said> {
+export async function isolationSaid(chain: Chain, level: RiskLevel): Promise<Said> {
   const all = await readRules(chain);
   const rules = all.filter(({ action, filters }) => action === 'isolate' && filters.includes('http'));
-  const kept = (await targetsOf(level, chain)).filter(({ isKept }) => isKept);
+  const kept = (await targetsOf(chain, level)).filter(({ isKept }) => isKept);
   if (kept.length === 0) throw new Unexamined('Its group or list must be there first.');
   const found = rules
     .flatMap((rule) => kept.map(({ title, subject }) => ({ ...rule, title, verdict: verdictOf(rule, subject) })))
@@ -92,9 +80,9 @@ async function isolationSaid(level: RiskLevel, chain: Chain): Promise<Said> {
 }
 
 /** Policies that name what nobody keeps: users are neither added there nor removed. */
-async function staleSaid(chain: Chain): Promise<Said[]> {
+export async function staleSaid(chain: Chain): Promise<Said[]> {
   const lists = await readLists(chain);
-  const targets = (await Promise.all(RISK_LEVELS.map((level) => targetsOf(level, chain)))).flat();
+  const targets = (await Promise.all(RISK_LEVELS.map((level) => targetsOf(chain, level)))).flat();
   const remedy = 'which this Worker does not keep (DESTINATIONS). Take it out of the policy, or keep it.';
   const another = 'Name the present one.';
   return (await readEnabled(chain)).flatMap(({ id: policy, identity }): Said[] => {
@@ -123,14 +111,14 @@ async function unassignedSaid(chain: Chain, uses: readonly { policy: string; gro
   });
 }
 
-async function gatewaySaid(chain: Chain): Promise<Said[]> {
+export async function gatewaySaid(chain: Chain): Promise<Said[]> {
   const groupsIn = (identity: string) => [GROUP_ID, GROUP_NAME].flatMap((field) => valuesIn(identity, field));
   const uses = (await readEnabled(chain)).map(({ id: policy, identity }) => ({ policy, groups: groupsIn(identity) }));
   return unassignedSaid(chain, uses);
 }
 
 /** Applications carry their policies, reusable ones stand apart. */
-async function accessSaid(chain: Chain): Promise<Said[]> {
+export async function accessSaid(chain: Chain): Promise<Said[]> {
   const read = (path: string, needs: string) => chain.cloudflare.list(`/access/${path}`, AccessItem, needs);
   const { policies, identity } = NEEDS;
   const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);

@@ -1,15 +1,16 @@
 /** The preview from the settings files to the checklist: reads what it may, and writes nothing. */
+import { nameOf } from '../../../src/context';
 import { SettingsError } from '../../../src/errors';
-import { OBJECT_ID } from '../../../src/plan';
+import { OBJECT_ID, RISK_LEVELS } from '../../../src/plan';
 import { HOSTS } from '../../tenant/clouds';
 import type { Fetch } from '../../tenant/front-door';
-import { type Chain, type Check, causeOf, createApi, examine, render, Unexamined } from './chain';
-import { arrivalChecks, listChecks } from './cloudflare';
-import { dryRun, type inWorkerd, runChecks } from './dry-run';
-import { groupChecks } from './groups';
-import { assignmentChecks, policyChecks } from './policies';
-import { readSettings, settingsSaid } from './settings';
-import { signInChecks } from './sign-in';
+import { type Chain, type Check, causeOf, createApi, examine, render } from './chain';
+import { addressesSaid, knownGroupsSaid, listSaid, providerSaid } from './cloudflare';
+import { dryRun, type inWorkerd, runLines } from './dry-run';
+import { assignmentSaid, groupSaid, jobSaid, ownerSaid } from './groups';
+import { accessSaid, gatewaySaid, isolationSaid, staleSaid } from './policies';
+import { readSettings, settingsLines } from './settings';
+import { credentialSaid, permissionSaid } from './sign-in';
 
 const CLOUDFLARE = 'https://api.cloudflare.com/client/v4';
 const TIMEOUT_MS = 15_000;
@@ -17,6 +18,29 @@ const HOW_TO_GET_ADMIN =
   'Set ENTRA_ADMIN_TOKEN in the shell: export ENTRA_ADMIN_TOKEN=$(az account get-access-token --resource-type ms-graph --query accessToken --output tsv)';
 const HOW_TO_GET_CLOUDFLARE =
   'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID in the shell, as wrangler uses them; the token needs Account > Zero Trust > Read and Account > Access: Organizations, Identity Providers, and Groups > Read.';
+
+const OF_ALL: readonly Check[] = [
+  ['sign-in', 'When secret and certificates end', credentialSaid],
+  ['sign-in', 'Which permissions are granted', permissionSaid],
+  ...RISK_LEVELS.map((level): Check => {
+    return ['Cloudflare', `Whether a policy isolates ${level}`, (chain) => isolationSaid(chain, level)];
+  }),
+  ['Cloudflare', 'Whether policies name what is not kept', staleSaid],
+];
+const OF_GROUPS: readonly Check[] = [
+  ...RISK_LEVELS.map((level): Check => ['groups', nameOf(level), (chain) => groupSaid(chain, level)]),
+  ['groups', 'Owners of the groups', ownerSaid],
+  ['SCIM', 'Assignment', assignmentSaid],
+  ['SCIM', 'The provisioning job', jobSaid],
+  ['Cloudflare', 'SCIM at the identity provider', providerSaid],
+  ['Cloudflare', 'Whether Cloudflare knows the groups', knownGroupsSaid],
+  ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', gatewaySaid],
+  ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', accessSaid],
+];
+const OF_LISTS: readonly Check[] = [
+  ...RISK_LEVELS.map((level): Check => ['lists', nameOf(level), (chain) => listSaid(chain, level)]),
+  ['Cloudflare', 'Whether Cloudflare knows the addresses of users at risk', addressesSaid],
+];
 
 /** Never sends anything but GET, except the sign-in. `folder` has the settings files, `environment` is of wrangler.toml. */
 export async function preview(
@@ -40,14 +64,11 @@ export async function preview(
   const tenant = await findTenant(env, cloud.login, fetch).catch(causeOf);
   if (typeof tenant === 'string') {
     const unreached = `${cloud.login} was not reached (${tenant}). Nothing beyond the settings was examined.`;
-    const faults = await examine([['settings', '', () => settingsSaid(settings, false)]]);
-    return render([['sign-in', `!! No network: ${unreached}`], ...faults]);
+    return render([['sign-in', `!! No network: ${unreached}`], ...settingsLines(settings, false)]);
   }
-  const said: Check = ['settings', '', () => settingsSaid(settings, tenant.areExchanged)];
-  if (config instanceof SettingsError) {
-    const rest = () => Promise.reject(new Unexamined('Correct the settings first.'));
-    return render(await examine([said, ['sign-in', 'The rest of the chain', rest]]));
-  }
+  const known = settingsLines(settings, tenant.areExchanged);
+  if (config instanceof SettingsError)
+    return render([...known, ['sign-in', '?? The rest of the chain: not examined. Correct the settings first.']]);
   const { ENTRA_ADMIN_TOKEN, CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID } = variables;
   const run = await dryRun(env, cron, fetch, runWorker);
   const graph = `https://${cloud.graph}/v1.0`;
@@ -60,14 +81,12 @@ export async function preview(
     admin: createApi(fetch, graph, 'ENTRA_ADMIN_TOKEN', ENTRA_ADMIN_TOKEN?.trim(), HOW_TO_GET_ADMIN),
     cloudflare: createApi(fetch, base, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
   };
-  const hasGroups = config.destinations.has('groups');
   const checks = [
-    ...[said, ...runChecks(run, file), ...signInChecks(chain)],
-    ...(hasGroups ? [...groupChecks(chain), ...arrivalChecks(chain), ...assignmentChecks(chain)] : []),
-    ...policyChecks(chain),
-    ...(config.destinations.has('lists') ? listChecks(chain) : []),
+    ...(config.destinations.has('groups') ? OF_GROUPS : []),
+    ...OF_ALL,
+    ...(config.destinations.has('lists') ? OF_LISTS : []),
   ];
-  return render(await examine(checks));
+  return render(await examine([...known, ...runLines(run, file)], checks, chain));
 }
 
 /**

@@ -5,7 +5,7 @@ import { unstable_getVarsForDev, unstable_readConfig } from 'wrangler';
 import { readConfig } from '../../../src/config/config';
 import { SettingsError } from '../../../src/errors';
 import { WRANGLER_TOML } from '../bundle';
-import { counted, type Said } from './chain';
+import { counted, type Line } from './chain';
 
 /** Secrets of the Worker; in wrangler.toml they would be in the repository and readable in the dashboard. */
 const SECRETS: readonly string[] = [
@@ -52,7 +52,7 @@ export async function readSettings(folder: string, environment: string | undefin
 }
 
 /** `areExchanged`: the client id is the id of a tenant, and the tenant id is none. */
-export function settingsSaid(settings: Settings, areExchanged: boolean): Said | Said[] {
+export function settingsLines(settings: Settings, areExchanged: boolean): Line[] {
   const { file, ofFile, vars, secrets, config } = settings;
   const problems = config instanceof SettingsError ? config.problems : [];
   const places = (name: string) => [...(name in secrets ? [file] : []), ...(name in vars ? [WRANGLER_TOML] : [])];
@@ -64,9 +64,9 @@ export function settingsSaid(settings: Settings, areExchanged: boolean): Said | 
     ...problems.filter((one) => !OF_THE_PROCESS.includes(nameIn(one))).map((problem) => told(problem, settings)),
     ...(areExchanged ? [EXCHANGED] : []),
   ];
-  if (faults.length > 0) return faults.map((fault): Said => `!! ${fault}`);
+  if (faults.length > 0) return faults.map((fault) => ['settings', `!! ${fault}`]);
   const set = Object.values({ ...vars, ...secrets }).filter(isSet).length;
-  return `ok ${counted(set, 'setting')} read from wrangler.toml and ${file}, and understood.`;
+  return [['settings', `ok ${counted(set, 'setting')} read from wrangler.toml and ${file}, and understood.`]];
 }
 
 function told(problem: string, { vars, secrets, file }: Settings): string {

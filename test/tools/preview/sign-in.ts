@@ -1,6 +1,6 @@
 /** The lines on sign-in: when secret and certificates end, and which permissions are granted. */
 import * as v from 'valibot';
-import { ADMIN_NEEDS, type Chain, type Check, counted, type Said } from './chain';
+import { ADMIN_NEEDS, type Chain, counted, type Said } from './chain';
 import { readGroups } from './groups';
 
 const DAY_MS = 86_400_000;
@@ -31,14 +31,8 @@ const Registration = v.object({ passwordCredentials: v.array(Credential), keyCre
 const Assignment = v.object({ appRoleId: text, resourceId: text });
 const Principal = v.object({ id: text, appRoles: v.array(v.object({ id: text, value: v.nullish(text) })) });
 
-export const signInChecks = (chain: Chain): Check[] => [
-  ['sign-in', '', () => (chain.run.isSignedIn ? 'ok Entra signs the Worker in.' : [])],
-  ['sign-in', 'When secret and certificates end', () => credentialSaid(chain)],
-  ['sign-in', 'Which permissions are granted', () => permissionSaid(chain)],
-];
-
 /** Which secret is in use is told by its hint, its first three characters; of a certificate the Worker warns. */
-async function credentialSaid({ config: { credential, clientId }, admin }: Chain): Promise<Said> {
+export async function credentialSaid({ config: { credential, clientId }, admin }: Chain): Promise<Said> {
   const path = `/applications(appId='${clientId}')?$select=id,passwordCredentials,keyCredentials`;
   const { passwordCredentials: secrets, keyCredentials } = await admin.one(path, Registration, ADMIN_NEEDS.apps);
   const end = (noun: string, of: typeof secrets) =>
@@ -53,7 +47,7 @@ async function credentialSaid({ config: { credential, clientId }, admin }: Chain
 }
 
 /** What is granted says the administrator's reading, whatever the present token says, or else that token. */
-async function permissionSaid(chain: Chain): Promise<Said[]> {
+export async function permissionSaid(chain: Chain): Promise<Said[]> {
   const { config, run } = chain;
   const granted = await readGranted(chain).catch((error: unknown) => {
     if (run.roles) return run.roles;
