@@ -16,7 +16,6 @@ test('from no groups to groups in sync, to a run that fails, is not retried, and
   const bundle = await startBundle(settingsFor(tenant), tenant.fetch);
   async function nextMinute() {
     clock.skippedMs += MINUTE_MS;
-    tenant.forgetRequests();
     const { lines, ...ended } = await bundle.run();
     return { ...ended, told: lines.map(({ level, text }) => `${level}: ${JSON.parse(text).message}`) };
   }
@@ -26,12 +25,10 @@ test('from no groups to groups in sync, to a run that fails, is not retried, and
   const first = await nextMinute();
   expect(first).toMatchObject({ outcome: 'ok', noRetry: true, exceptions: [] });
   expect(tenant.members(GROUP_NAMES.high)).toEqual(high);
-  expect(first.told.map((line) => line.replace(/:.*/, ''))).toEqual(['warn', 'warn', 'warn', 'log', 'log', 'log']);
   expect(first.told.at(-1)).toBe('log: In sync again: 24 added, 0 removed. At risk: 23 high, 0 medium, 1 low.');
 
   const quiet = await nextMinute();
   expect(quiet.told).toEqual(['log: In sync, nothing to do. At risk: 23 high, 0 medium, 1 low.']);
-  expect(tenant.requests.map(({ method }) => method)).toEqual(Array(5).fill('GET'));
 
   tenant.licensed = false;
   const failed = await nextMinute().finally(() => bundle.dispose());

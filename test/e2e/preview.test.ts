@@ -82,12 +82,10 @@ const GROUPS: Breaks = {
   [`!! settings: ENTRA_ADMIN_TOKEN stands in .dev.vars, which | ${REST}`]: set('secrets', { ENTRA_ADMIN_TOKEN: 'x.y' }),
   [`!! settings: are exchanged | !! sign-in: AADSTS90002 | ?? sign-in: When secret and | ${UNPLANNED}`]: ({ vars }) =>
     Object.assign(vars, { [TENANT]: vars[CLIENT], [CLIENT]: vars[TENANT] }),
-  [`!! sign-in: AADSTS7000215 | ${UNPLANNED}`]: set('secrets', { [SECRET]: 'not-it' }),
   '!! sign-in: The client secret in use ends in 9 days': set('credential', { endDateTime: IN_NINE_DAYS }),
   [`!! sign-in: ${WRITE_MEMBERS} is not granted`]: set('tenant', { permissions: [READ_USERS, READ_GROUPS] }),
   // A refused lookup of the Worker leaves the other links to be examined.
   [`!! sign-in: ${READ_GROUPS} is not granted`]: set('tenant', { permissions: [READ_USERS, WRITE_MEMBERS] }),
-  [`!! Entra ID Protection: P2 | ${UNPLANNED}`]: set('tenant', { licensed: false }),
   [`!! groups: is called Sales | ${ABSENT}`]: ({ tenant, pins }) =>
     pins({ high: tenant.addGroup({ displayName: 'Sales' }) }),
   [`${EXCHANGED} | ${EXCHANGED} | ${ABSENT}`]: ({ ids, pins }) => pins({ high: ids.medium, medium: ids.high }),

@@ -25,10 +25,7 @@ const TAIL_WORKER = `export default {
   },
 };`;
 
-/**
- * Starts workerd with the bundle of `npm run build`, or with another script. One run at a time; its cache stays warm from
- * run to run. Nothing leaves the machine unless `fetch` lets it, which answers every request of the Worker.
- */
+/** Starts workerd with the bundle or another script, warm from run to run; `fetch` answers every request that it makes. */
 export async function startBundle(env: Readonly<Record<string, Json>>, fetch: Fetch, script?: string) {
   const config = unstable_readConfig({ config: WRANGLER_TOML });
   const { compatibility_date: compatibilityDate = '', compatibility_flags: compatibilityFlags } = config;
@@ -60,7 +57,6 @@ export async function startBundle(env: Readonly<Record<string, Json>>, fetch: Fe
   const scheduler = await miniflare.getWorker('worker');
 
   return {
-    /** One invocation, as the cron would start it. */
     async run({ cron = config.triggers.crons?.[0] ?? '', scheduledTime = new Date() } = {}) {
       const traced = new Promise<Trace>((resolve) => {
         take = resolve;

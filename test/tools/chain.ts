@@ -5,10 +5,7 @@ export interface Span {
   endedAt?: number;
 }
 
-/**
- * The requests by how many had to come before them: each started when one of the wave before had ended. Two need not
- * have waited for each other (a page of riskyUsers is paced), so there are at most too many waves.
- */
+/** By how many had to come before: each started when one of the wave before had ended, for whatever reason. */
 export function wavesOf<One extends Span>(spans: readonly One[]): One[][] {
   const waves: One[][] = [];
   for (const span of [...spans].sort((a, b) => a.at - b.at)) {

@@ -41,7 +41,6 @@ export default {
   },
 };`;
 
-/** So many users at risk in a tenant, and for lists an account beside it. */
 function createWorld(kind: Kind, size: number) {
   const clock = skippingClock();
   const tenant = createTenant({ clock, latencyMs: LATENCY_MS, identityProtectionMs: IDENTITY_PROTECTION_MS });
@@ -79,7 +78,6 @@ function createWorld(kind: Kind, size: number) {
   return { tenant, env, fetch: bothAs('worker', tenant, cloudflare), measure };
 }
 
-/** Throws if any run does not end in sync. */
 export async function measureCase(kind: Kind, size: number) {
   const { tenant, env, fetch, measure } = createWorld(kind, size);
   const changing = Math.max(1, Math.round(size * CHANGING_SHARE));

@@ -23,7 +23,6 @@ export function labelled(label: string, text: string): string {
   return strong(label) + lines.replaceAll('\n', `\n${' '.repeat(label.length)}`);
 }
 
-/** People at the end of a minute, against the minute before. */
 export function minuteTable(minute: number, people: readonly Pair[]): string {
   const wait = `, SCIM in ${SCIM_CYCLE_MINUTES - (minute % SCIM_CYCLE_MINUTES)} min`;
   const rows = people.map(([now, before]) => {
@@ -39,7 +38,6 @@ export function minuteTable(minute: number, people: readonly Pair[]): string {
   return table(MINUTE_WIDTHS, [['', '', ' LISTS', '', ' GROUPS'], heading], rows);
 }
 
-/** The first and the last moment side by side. */
 export function beforeAndAfter(people: readonly Pair[]): string {
   const rows = people.map(([now, before]) =>
     [now.name, before.risk, before.byLists, now.risk, now.byLists, now.byGroups].map((text) => ` ${text}`),

@@ -12,7 +12,6 @@ export const SCIM_CYCLE_MINUTES = 40;
 export interface Scene {
   minute: number;
   happens: string;
-  /** What it does if all is well; the tables are checked. */
   worker: string;
   act?(tenant: Tenant): void;
 }
@@ -82,10 +81,7 @@ export const SCENES: readonly Scene[] = [
 
 export type Person = ReturnType<typeof lookAt>[number];
 
-/**
- * Everybody in the tenant, in the order in which they came, and where they stand: `known` is the group in which
- * Cloudflare knows them. A place is a level, several joined where the Worker has gone wrong, or 'none'.
- */
+/** Where everybody in the tenant stands: at a level, at several where the Worker has gone wrong, or at 'none'. */
 export function lookAt(tenant: Tenant, cloudflare: Cloudflare, scim: Provisioning) {
   const groups = (level: RiskLevel) => tenant.groupsNamed(GROUP_NAMES[level]).map(({ id = '' }) => id);
   const entries = (level: RiskLevel) =>
@@ -94,6 +90,7 @@ export function lookAt(tenant: Tenant, cloudflare: Cloudflare, scim: Provisionin
   const browser = (isIsolated: boolean) => (isIsolated ? 'isolated' : 'normal');
 
   return tenant.users().map(({ id = '', displayName, userPrincipalName }) => {
+    // The group in which Cloudflare knows them.
     const known = placeOf((level) => groups(level).flatMap(scim.arrived).includes(id));
     // identity.email in $<list>
     const isListed = ({ value }: { value: string }) => value.toLowerCase() === userPrincipalName?.toLowerCase();

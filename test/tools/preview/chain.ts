@@ -15,7 +15,6 @@ type Link = (typeof LINKS)[number];
 export type Said = `${'ok' | '!!' | '??'} ${string}`;
 export type Line = readonly [link: Link, said: Said];
 type Answer = Said | readonly Said[];
-/** `what` is named where it cannot be examined. */
 export type Check = readonly [link: Link, what: string, find: (chain: Chain) => Promise<Answer>];
 
 export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -41,7 +40,6 @@ export async function examine(known: readonly Line[], checks: readonly Check[], 
   });
 }
 
-/** One line for each, and a last one: ready, or the first thing to do. */
 export function render(lines: readonly Line[]): { good: boolean; text: string } {
   const width = Math.max(...LINKS.map(({ length }) => length));
   const rows = lines.map(([link, said]) => `${said.slice(0, 2)}  ${link.padEnd(width)} ${said.slice(2)}`);
@@ -53,7 +51,6 @@ export function render(lines: readonly Line[]): { good: boolean; text: string } 
   return { good: first === undefined, text: [...rows, '', verdict].join('\n') };
 }
 
-/** What every check has at hand. */
 export interface Chain {
   config: Config;
   /** Object id of the tenant, where the settings may have a domain. */
@@ -86,10 +83,7 @@ const Refusal = v.object({
 
 export type Api = ReturnType<typeof createApi>;
 
-/**
- * What begins with `base`, read with one token: `variable` holds it, and is named when it is refused; without one
- * `remedy` says how to get it. Both readings throw Unexamined; `permission` is what to name if one is refused.
- */
+/** What begins with `base`, read with one token; without it, Unexamined with `remedy`; refused, with the `permission`. */
 export function createApi(fetch: Fetch, base: string, variable: string, token: string | undefined, remedy: string) {
   const { host } = new URL(base);
   const asked = new Map<string, ReturnType<typeof ask>>();
@@ -124,7 +118,6 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
     throw new Unexamined(`${answer}. ${needed}`, { cause: status });
   }
 
-  /** All pages of a list. */
   async function list<T>(path: string, entry: Schema<T>, permission: string): Promise<T[]> {
     const entries = v.array(entry);
     // concepts/paging.md; `cloudflare` 7.3.0, core/pagination: `result_info` only if paged, `result` null for nothing
@@ -150,7 +143,6 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
   return { one, list };
 }
 
-/** Undefined where there is no such thing. */
 export const unlessGone = <T>(reading: Promise<T>) =>
   reading.catch((error: Error) => {
     if (error.cause !== 404) throw error;

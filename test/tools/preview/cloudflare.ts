@@ -1,7 +1,4 @@
-/**
- * The lines on lists, and on what Cloudflare knows: identity provider, groups that arrived, addresses.
- * Shapes: `cloudflare` 7.3.0, resources/zero-trust; permissions: the API reference.
- */
+/** The lines on lists and on what Cloudflare knows. Shapes: `cloudflare` 7.3.0, zero-trust; permissions: the API reference. */
 import * as v from 'valibot';
 import { judgeLists, List } from '../../../src/cloudflare/cloudflare';
 import { listableAddress } from '../../../src/cloudflare/entries';

@@ -81,7 +81,6 @@ export async function ownerSaid(chain: Chain): Promise<Said> {
 
 const readAssignments = ({ admin }: Chain, path: string) => admin.list(path, Assignment, ADMIN_NEEDS.apps);
 
-/** Undefined if there is no such enterprise application. */
 const readJobs = ({ admin }: Chain, application: string) =>
   unlessGone(admin.list(`/servicePrincipals/${application}/synchronization/jobs`, Job, ADMIN_NEEDS.jobs));
 

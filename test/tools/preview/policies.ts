@@ -31,7 +31,7 @@ const Rule = v.object({
 });
 /** access/policies, access/applications, access/groups: AzureGroupRule `{azureAD: {id, …}}` stands at any depth. */
 const AccessItem = v.looseObject({ id });
-const AzureGroup = v.object({ azureAD: v.object({ id: v.string() }) });
+const AZURE_GROUP = /"azureAD":\{[^}]*"id":"([^"]*)"/g;
 
 async function readRules({ cloudflare }: Chain) {
   const rules = await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust);
@@ -122,14 +122,9 @@ export async function accessSaid(chain: Chain): Promise<Said[]> {
   const read = (path: string, needs: string) => chain.cloudflare.list(`/access/${path}`, AccessItem, needs);
   const { policies, identity } = NEEDS;
   const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);
-  const uses = items.flat().map((item) => ({ policy: item.id, groups: azureGroupsIn(item) }));
+  const groupsIn = (item: object) => [...JSON.stringify(item).matchAll(AZURE_GROUP)].map(([, group = '']) => group);
+  const uses = items.flat().map((item) => ({ policy: item.id, groups: groupsIn(item) }));
   return unassignedSaid(chain, uses);
-}
-
-function azureGroupsIn(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return [];
-  const own = v.is(AzureGroup, value) ? [value.azureAD.id] : [];
-  return [...own, ...Object.values(value).flatMap(azureGroupsIn)];
 }
 
 /** Ids are compared without dashes, in lower case. */
@@ -150,10 +145,7 @@ const valuesIn = (expression: string, wanted: string) =>
 const names = (expression: string, subject: Subject) =>
   comparisonsIn(expression).some(({ field, value }) => value !== '' && bare(value) === bare(subject[field] ?? ''));
 
-/**
- * Whether the expression holds for everyone in the group or list; an empty one holds for everybody. Of more than a row
- * of alternatives nothing is said here ('perhaps'): a person has to read it.
- */
+/** Whether it holds for everyone in the group or list. More than a row of alternatives ('perhaps') a person has to read. */
 export function matches(expression: string, subject: Subject): 'yes' | 'perhaps' | 'no' {
   if (expression.trim() === '') return 'yes';
   const isPositive = (operator: string) => ['==', 'in'].includes(operator);

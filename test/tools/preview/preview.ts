@@ -46,7 +46,6 @@ const OF_LISTS: readonly Check[] = [
 export async function preview(
   folder: string,
   environment: string | undefined,
-  /** Of the process. */
   variables: Readonly<Record<string, string | undefined>>,
   fetchAny: Fetch,
   runWorker: typeof inWorkerd,
@@ -89,10 +88,7 @@ export async function preview(
   return render(await examine([...known, ...runLines(run, file)], checks, chain));
 }
 
-/**
- * Asks the sign-in service for its public metadata, which needs no token (entra: v2-protocols-oidc): the object id of the
- * tenant, whatever the settings call it, and whether the client id is one instead. Rejects if nothing was reached.
- */
+/** From public metadata (entra: v2-protocols-oidc): the tenant's object id, and whether the client id is that of one. */
 async function findTenant(env: Readonly<Record<string, string>>, login: string, fetch: Fetch) {
   const lookUp = async (name: string) => {
     const address = `https://${login}/${encodeURIComponent(name)}/v2.0/.well-known/openid-configuration`;

@@ -9,11 +9,10 @@ const RENEW_DAYS = 14;
 
 /** The appId of Microsoft Graph in every tenant (learn: permissions-reference). */
 const GRAPH_APP_ID = '00000003-0000-0000-c000-000000000000';
-/** What it is for, the permission to grant, and others that do as well; the wide ones among them allow far more. */
+/** What for, the permission to grant, and others that do as well, the wide ones far more (learn: permissions-reference). */
 type Need = readonly [to: string, grant: string, others: string, wide: string];
 const WRITE_ALL = 'Group.ReadWrite.All Directory.ReadWrite.All';
 const READ_ALL = `Group.Read.All Directory.Read.All ${WRITE_ALL}`;
-/** learn.microsoft.com/graph/permissions-reference and the permissions table of each call. */
 const READ_RISK: Need = ['read the risky users', 'IdentityRiskyUser.Read.All', '', ''];
 const OF_GROUPS: readonly Need[] = [
   ['read, add and remove members', 'GroupMember.ReadWrite.All', '', WRITE_ALL],
