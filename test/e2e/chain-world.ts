@@ -14,6 +14,7 @@ import { WRANGLER_TOML } from '../tools/bundle';
 import type { inWorkerd } from '../tools/preview/dry-run';
 
 const DAY_MS = 86_400_000;
+const OF_ENTRA = 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70';
 const OF_GROUPS = ['GroupMember.ReadWrite.All', 'GroupMember.Read.All'];
 
 export type ChainWorld = ReturnType<typeof chainWorld>;
@@ -36,9 +37,8 @@ export function chainWorld(destination: 'groups' | 'lists') {
   const ids = { high: add(GROUP_NAMES.high), medium: add(GROUP_NAMES.medium), low: add(GROUP_NAMES.low) };
   const all = Object.values(ids);
   const pins = (changed: Partial<Record<Level, string>> = {}) => {
-    vars['GROUP_IDS'] = Object.entries({ ...ids, ...changed })
-      .map((pair) => pair.join('='))
-      .join();
+    const pairs = Object.entries({ ...ids, ...changed });
+    vars['GROUP_IDS'] = pairs.map((pair) => pair.join('=')).join();
   };
   const groupsIn = (...some: string[]) => `any(identity.groups[*].id in {${some.map((id) => `"${id}"`).join(' ')}})`;
   const policy = {
@@ -46,8 +46,7 @@ export function chainWorld(destination: 'groups' | 'lists') {
     ...{ traffic: '', device_posture: '', identity: groupsIn(...all) },
   };
   const scim_config = { enabled: true, identity_update_behavior: 'automatic' };
-  const id = 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70';
-  const provider = { id, type: 'azureAD', config: { directory_id: tenantId }, scim_config };
+  const provider = { id: OF_ENTRA, type: 'azureAD', config: { directory_id: tenantId }, scim_config };
   const endDateTime = new Date(Date.now() + 200 * DAY_MS).toISOString();
   const credential = { keyId: '0d7b9d0c-6a57-4b2c-9f0e-4f1a6f4e7a11', hint: clientSecret.slice(0, 3), endDateTime };
   const job = runningJob(Date.now());

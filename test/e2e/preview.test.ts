@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { runningJob } from '../tenant/admin-desk';
 import { GROUP_NAMES } from '../tenant/names';
-import { GROUP_ID, GROUP_NAME, LIST, matches } from '../tools/preview/policies';
+import { GROUP_ID, GROUP_NAME, LIST, matches } from '../tools/preview/cloudflare';
 import { preview } from '../tools/preview/preview';
 import { type ChainWorld, chainWorld, runHere, writeFiles } from './chain-world';
 
@@ -33,10 +33,6 @@ type Breaks = Readonly<Record<string, Change | readonly Change[]>>;
 
 function set(of: keyof ChainWorld, some: object): Change {
   return (world) => Object.assign(world[of], some);
-}
-function without(of: 'desk' | 'zeroTrust', permission: string): Change {
-  const others = (all: readonly string[]) => all.filter((one) => one !== permission);
-  return ({ [of]: desk }) => Object.assign(desk, { permissions: others(desk.permissions) });
 }
 const misspelt = set('vars', { DRYRUN: 'true' });
 
@@ -124,9 +120,10 @@ const GROUPS: Breaks = {
   },
   // A missing permission hides its own lines only, and is named.
   [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ${ADMIN} ${APPS} | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:
-    without('desk', APPS),
+    set('desk', { permissions: [READ_GROUPS, 'Synchronization.Read.All'] }),
   [`?? groups: needs ${READ_GROUPS} | ?? SCIM: needs Synchronization`]: set('desk', { permissions: [APPS] }),
-  '?? Cloudflare: CLOUDFLARE_API_TOKEN needs Account > Zero Trust > Read': without('zeroTrust', 'Zero Trust'),
+  '?? Cloudflare: CLOUDFLARE_API_TOKEN needs Account > Zero Trust > Read': ({ zeroTrust }) =>
+    Object.assign(zeroTrust, { permissions: zeroTrust.permissions.filter((one) => one !== 'Zero Trust') }),
   [`?? sign-in: export ENTRA_ADMIN_TOKEN=$(az account | ?? groups: ENTRA_ADMIN_TOKEN= | ?? SCIM: ENTRA_ADMIN_TOKEN= | ?? Cloudflare: CLOUDFLARE_API_TOKEN`]:
     set('variables', NO_TOKENS),
 };
@@ -174,9 +171,8 @@ test.each([...rows('groups', GROUPS), ...rows('lists', LISTS)])('$kept: $lines',
 
 test('what is granted beyond need, who owns the groups and what was chosen is told, and no obstacle', async () => {
   const world = chainWorld('groups');
-  const permissions = [READ_USERS, WRITE_MEMBERS, 'Group.Create', 'Directory.ReadWrite.All'];
-  set('tenant', { permissions })(world);
-  set('vars', { MAX_REMOVALS: 0 })(world);
+  world.tenant.permissions = [READ_USERS, WRITE_MEMBERS, 'Group.Create', 'Directory.ReadWrite.All'];
+  world.vars['MAX_REMOVALS'] = 0;
   world.tenant.addMember(world.ids.low, world.tenant.addUser());
   world.desk.owners.set(world.ids.low, [world.user]);
   const { good, text } = await previewOf(world);

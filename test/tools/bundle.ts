@@ -57,11 +57,11 @@ export async function startBundle(env: Readonly<Record<string, Json>>, fetch: Fe
   const scheduler = await miniflare.getWorker('worker');
 
   return {
-    async run({ cron = config.triggers.crons?.[0] ?? '', scheduledTime = new Date() } = {}) {
+    async run({ cron = config.triggers.crons?.[0] ?? '' } = {}) {
       const traced = new Promise<Trace>((resolve) => {
         take = resolve;
       });
-      const { outcome, noRetry } = await scheduler.scheduled({ cron, scheduledTime });
+      const { outcome, noRetry } = await scheduler.scheduled({ cron });
       const { logs, exceptions } = await traced;
       const lines = logs.map(({ level, message }) => ({ level, text: format(...message) }));
       return { outcome, noRetry, lines, exceptions };

@@ -1,9 +1,6 @@
 /** How many round trips of a run came one after another. */
 
-export interface Span {
-  at: number;
-  endedAt?: number;
-}
+type Span = { at: number; endedAt?: number };
 
 /** By how many had to come before: each started when one of the wave before had ended, for whatever reason. */
 export function wavesOf<One extends Span>(spans: readonly One[]): One[][] {

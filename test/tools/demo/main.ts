@@ -39,7 +39,6 @@ const [name = '', value = ''] = setting.split(/:(.*)/s);
 
 console.log(INTRODUCTION);
 const clock = skippingClock();
-const start = clock.now();
 const tenant = createTenant({ clock, latencyMs: LATENCY_MS });
 const cloudflare = createCloudflare({ clock, flights: tenant.flights, latencyMs: LATENCY_MS });
 const scim = tenant.addProvisioning();
@@ -59,7 +58,7 @@ for (const scene of SCENES) {
   clock.skippedMs = minute * MINUTE_MS;
   act?.(tenant);
   if (minute % SCIM_CYCLE_MINUTES === 0) tenant.provisioningCycle();
-  const result = await bundle.run({ scheduledTime: new Date(start + minute * MINUTE_MS) });
+  const result = await bundle.run();
   const now = lookAt(tenant, cloudflare, scim);
   const faults = faultsOf(scene, now, result);
   failed += faults.length;

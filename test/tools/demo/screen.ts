@@ -12,7 +12,6 @@ export const strong = paint('1');
 export const bad = paint('1;37;41');
 const changed = paint('1;33');
 
-/** Somebody now, and a while before. */
 export type Pair = readonly [now: Person, before: Person];
 
 export const title = (text: string) => `\n${strong(`== ${text} `.padEnd(WIDTH, '='))}`;

@@ -113,9 +113,8 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
     if (ok) throw new Unexamined(`${host} answered ${pathname} with something else than is documented.`);
     const { error, errors = [] } = v.is(Refusal, body) ? body : {};
     const answer = `${host} answered ${[status, error?.code ?? errors[0]?.code ?? ''].join(' ').trim()}`;
-    const isRefused = [401, 403].includes(status);
-    const needed = isRefused ? `${variable} needs ${permission}, and must not be expired.` : 'Try again.';
-    throw new Unexamined(`${answer}. ${needed}`, { cause: status });
+    const needed = `${variable} needs ${permission}, and must not be expired.`;
+    throw new Unexamined(`${answer}. ${[401, 403].includes(status) ? needed : 'Try again.'}`, { cause: status });
   }
 
   async function list<T>(path: string, entry: Schema<T>, permission: string): Promise<T[]> {

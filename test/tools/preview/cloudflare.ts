@@ -1,14 +1,14 @@
-/** The lines on lists and on what Cloudflare knows. Shapes: `cloudflare` 7.3.0, zero-trust; permissions: the API reference. */
+/** The lines on what Cloudflare knows, its policies too. Shapes: `cloudflare` 7.3.0; permissions: the API reference. */
 import * as v from 'valibot';
 import { judgeLists, List } from '../../../src/cloudflare/cloudflare';
 import { listableAddress } from '../../../src/cloudflare/entries';
 import { nameOf } from '../../../src/context';
-import type { RiskLevel } from '../../../src/plan';
+import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { type Chain, counted, type Said, Unexamined } from './chain';
 import { changesAt, named, READ_RISK_FIRST } from './dry-run';
-import { groupIdsOf } from './groups';
+import { groupIdAt, groupIdsOf, readAssigned } from './entra';
 
-export const NEEDS = {
+const NEEDS = {
   identity: 'Account > Access: Organizations, Identity Providers, and Groups > Read',
   zeroTrust: 'Account > Zero Trust > Read',
   policies: 'Account > Access: Apps and Policies > Read',
@@ -19,6 +19,21 @@ export const NEEDS = {
 const MOST_ENTRIES = 1_000;
 const PROVIDERS = 'Zero Trust > Integrations > Identity providers';
 
+/** The fields in which a policy's identity expression may name a group or a list; `$` is that of lists. */
+export const GROUP_ID = 'identity.groups.id';
+export const GROUP_NAME = 'identity.groups.name';
+export const LIST = 'identity.email $';
+type Subject = Readonly<Record<string, string | undefined>>;
+
+/**
+ * `field operator value`. developers.cloudflare.com/cloudflare-one/traffic-policies/expression-syntax and identity-selectors:
+ * `any(identity.groups[*].id in {"…"})`, also written `identity.groups.id[*]`; lists: `identity.email in $<uuid>` (facts 13).
+ */
+const PREDICATE =
+  /([a-z_]\w*(?:\.\w+|\[\*\]|\["[^"]*"\])+)\s*(==|!=|in|matches|~|>=|<=|>|<)\s*(\{[^}]*\}|\$[\da-f-]+|"(?:[^"\\]|\\.)*"|[\w.]+)/gi;
+const STRING = /"((?:[^"\\]|\\.)*)"/g;
+const ID = /^[\da-f-]{32,36}$/i;
+
 const orNone = v.optional(v.string());
 /** identity-providers: AzureAD, IdentityProviderSCIMConfig */
 const Provider = v.object({
@@ -26,10 +41,21 @@ const Provider = v.object({
   scim_config: v.nullish(v.object({ enabled: v.optional(v.boolean()), identity_update_behavior: orNone })),
 });
 
-export const readLists = ({ cloudflare }: Chain) => cloudflare.list('/gateway/lists?type=EMAIL', List, NEEDS.zeroTrust);
+const text = v.optional(v.string(), '');
+const id = v.optional(v.string(), '(without id)');
+/** gateway/rules: GatewayRule */
+const Rule = v.object({
+  ...{ id, action: v.string(), enabled: v.boolean(), filters: v.array(v.string()) },
+  ...{ traffic: text, identity: text, device_posture: text, deleted_at: v.nullish(v.string()) },
+});
+/** access/policies, access/applications, access/groups: AzureGroupRule `{azureAD: {id, …}}` stands at any depth. */
+const AccessItem = v.looseObject({ id });
+const AZURE_GROUP = /"azureAD":\{[^}]*"id":"([^"]*)"/g;
+
+const readLists = ({ cloudflare }: Chain) => cloudflare.list('/gateway/lists?type=EMAIL', List, NEEDS.zeroTrust);
 
 /** The one that the Worker takes. */
-export async function listAt(chain: Chain, level: RiskLevel): Promise<List | undefined> {
+async function listAt(chain: Chain, level: RiskLevel): Promise<List | undefined> {
   const found = judgeLists(await readLists(chain)).get(level);
   return found?.kind === 'found' ? found.it : undefined;
 }
@@ -94,4 +120,125 @@ export async function addressesSaid({ config, run: { risk }, cloudflare }: Chain
   });
   if (unknown.length === 0) return 'ok Cloudflare knows the address of every user at risk.';
   return `!! Cloudflare does not know the address of ${counted(unknown.length, 'user')} at risk${named(unknown)}: they never enrolled, or their e-mail there is not their UPN in lower case. Set the Email claim of the identity provider to the UPN, or use groups.`;
+}
+
+async function readRules({ cloudflare }: Chain) {
+  const rules = await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust);
+  return rules.filter(({ deleted_at }) => !deleted_at);
+}
+
+const readEnabled = async (chain: Chain) => (await readRules(chain)).filter(({ enabled }) => enabled);
+
+/** Where the level stands, or would stand if it were kept; one that is not kept may be named where its id is not known. */
+async function targetsOf(chain: Chain, level: RiskLevel) {
+  const isKept = { group: chain.config.destinations.has('groups'), list: chain.config.destinations.has('lists') };
+  const groupId = await groupIdAt(chain, level).catch(() => undefined);
+  const listId = (await listAt(chain, level).catch(() => undefined))?.id;
+  const group = { [GROUP_ID]: groupId, [GROUP_NAME]: nameOf(level) };
+  const groupTitle = `the group ${groupId ?? nameOf(level)} (${level})`;
+  return [
+    ...(groupId || !isKept.group ? [{ isKept: isKept.group, subject: group, title: groupTitle }] : []),
+    ...(listId ? [{ isKept: isKept.list, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` }] : []),
+  ];
+}
+
+function verdictOf({ identity, traffic, device_posture }: v.InferOutput<typeof Rule>, subject: Subject) {
+  const verdict = matches(identity, subject);
+  if (`${traffic}${device_posture}`.trim() === '') return verdict;
+  // One for everybody's visits to some sites is another policy.
+  return identity.trim() === '' || verdict === 'no' ? 'no' : 'perhaps';
+}
+
+export async function isolationSaid(chain: Chain, level: RiskLevel): Promise<Said> {
+  const all = await readRules(chain);
+  const rules = all.filter(({ action, filters }) => action === 'isolate' && filters.includes('http'));
+  const kept = (await targetsOf(chain, level)).filter(({ isKept }) => isKept);
+  if (kept.length === 0) throw new Unexamined('Its group or list must be there first.');
+  const found = rules
+    .flatMap((rule) => kept.map(({ title, subject }) => ({ ...rule, title, verdict: verdictOf(rule, subject) })))
+    .filter(({ verdict }) => verdict !== 'no');
+  const enabled = found.filter((one) => one.enabled);
+  const sure = enabled.find(({ verdict }) => verdict === 'yes');
+  if (sure) return `ok The policy ${sure.id} isolates ${sure.title}.`;
+  const more = 'has more conditions (identity, traffic or device posture): read its expression.';
+  if (enabled[0]) throw new Unexamined(`The policy ${enabled[0].id} ${more}`);
+  if (found[0]) return `!! The policy ${found[0].id}, which isolates ${found[0].title}, is disabled. Enable it.`;
+  const wanted = kept.map(({ title }) => title).join(' or ');
+  return `!! No enabled HTTP policy with the action Isolate names ${wanted}. Add one (Traffic policies > HTTP).`;
+}
+
+/** Policies that name what nobody keeps: users are neither added there nor removed. */
+export async function staleSaid(chain: Chain): Promise<Said[]> {
+  const lists = await readLists(chain);
+  const targets = (await Promise.all(RISK_LEVELS.map((level) => targetsOf(chain, level)))).flat();
+  const remedy = 'which this Worker does not keep (DESTINATIONS). Take it out of the policy, or keep it.';
+  const another = 'Name the present one.';
+  return (await readEnabled(chain)).flatMap(({ id: policy, identity }): Said[] => {
+    const unkept = targets.filter(({ isKept, subject }) => !isKept && names(identity, subject));
+    const gone = valuesIn(identity, LIST).filter((listed) => lists.every((list) => bare(list.id) !== bare(listed)));
+    return [
+      ...unkept.map(({ title }): Said => `!! The policy ${policy} names ${title}, ${remedy}`),
+      ...gone.map((list): Said => `!! The policy ${policy} names the list ${list}, which is gone. ${another}`),
+    ];
+  });
+}
+
+/** facts 14: SCIM overwrites the groups of an identity, so a policy sees only those that are assigned. */
+async function unassignedSaid(chain: Chain, uses: readonly { policy: string; groups: readonly string[] }[]) {
+  const { assigned } = await readAssigned(chain);
+  if (!assigned) throw new Unexamined('SCIM_SERVICE_PRINCIPAL_ID must name the SCIM application first.');
+  const known = assigned.flatMap(({ principalId, principalDisplayName }) => [principalId, principalDisplayName ?? '']);
+  // Of our groups the link SCIM has told, so they count as assigned here.
+  const all = [...known, ...(await groupIdsOf(chain)), ...RISK_LEVELS.map(nameOf)].map(bare);
+  const why = 'which is not assigned to the SCIM application, so SCIM takes it out of every identity. Assign it.';
+  // No names are printed.
+  const titleOf = (group: string) => (ID.test(group) ? `the group ${group}` : 'a group by name');
+  return uses.flatMap(({ policy, groups }) => {
+    const unknown = groups.filter((group) => !all.includes(bare(group)));
+    return unknown.map((group): Said => `!! The policy ${policy} names ${titleOf(group)}, ${why}`);
+  });
+}
+
+export async function gatewaySaid(chain: Chain): Promise<Said[]> {
+  const groupsIn = (identity: string) => [GROUP_ID, GROUP_NAME].flatMap((field) => valuesIn(identity, field));
+  const uses = (await readEnabled(chain)).map(({ id: policy, identity }) => ({ policy, groups: groupsIn(identity) }));
+  return unassignedSaid(chain, uses);
+}
+
+/** Applications carry their policies, reusable ones stand apart. */
+export async function accessSaid(chain: Chain): Promise<Said[]> {
+  const read = (path: string, needs: string) => chain.cloudflare.list(`/access/${path}`, AccessItem, needs);
+  const { policies, identity } = NEEDS;
+  const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);
+  const groupsIn = (item: object) => [...JSON.stringify(item).matchAll(AZURE_GROUP)].map(([, group = '']) => group);
+  const uses = items.flat().map((item) => ({ policy: item.id, groups: groupsIn(item) }));
+  return unassignedSaid(chain, uses);
+}
+
+/** Ids are compared without dashes, in lower case. */
+const bare = (text: string) => (ID.test(text) ? text.toLowerCase().replaceAll('-', '') : text);
+
+/** What an expression compares with what. A name may come with quotation marks of its own (selectors/user-group-names). */
+function comparisonsIn(expression: string) {
+  return [...expression.matchAll(PREDICATE)].flatMap(([, path = '', , value = '']) => {
+    const field = path.replaceAll('[*]', '');
+    if (value.startsWith('$')) return { field: `${field} $`, value: value.slice(1) };
+    return [...value.matchAll(STRING)].map(([, text = '']) => ({ field, value: text.replaceAll(/\\?"|\\(?=.)/g, '') }));
+  });
+}
+
+const valuesIn = (expression: string, wanted: string) =>
+  comparisonsIn(expression).flatMap(({ field, value }) => (field === wanted ? value : []));
+
+const names = (expression: string, subject: Subject) =>
+  comparisonsIn(expression).some(({ field, value }) => value !== '' && bare(value) === bare(subject[field] ?? ''));
+
+/** Whether it holds for everyone in the group or list. More than a row of alternatives ('perhaps') a person has to read. */
+export function matches(expression: string, subject: Subject): 'yes' | 'perhaps' | 'no' {
+  if (expression.trim() === '') return 'yes';
+  const isPositive = (operator: string) => ['==', 'in'].includes(operator);
+  const positive = expression.replaceAll(PREDICATE, (text, _, operator) => (isPositive(operator) ? text : ''));
+  if (!names(positive, subject)) return 'no';
+  const rest = expression.replaceAll(PREDICATE, '').replaceAll(/\bany\b|\bor\b|[()\s]/g, '');
+  return rest === '' ? 'yes' : 'perhaps';
 }

@@ -5,12 +5,10 @@ import { OBJECT_ID, RISK_LEVELS } from '../../../src/plan';
 import { HOSTS } from '../../tenant/clouds';
 import type { Fetch } from '../../tenant/front-door';
 import { type Chain, type Check, causeOf, createApi, examine, render } from './chain';
-import { addressesSaid, knownGroupsSaid, listSaid, providerSaid } from './cloudflare';
+import * as cloudflare from './cloudflare';
 import { dryRun, type inWorkerd, runLines } from './dry-run';
-import { assignmentSaid, groupSaid, jobSaid, ownerSaid } from './groups';
-import { accessSaid, gatewaySaid, isolationSaid, staleSaid } from './policies';
+import * as entra from './entra';
 import { readSettings, settingsLines } from './settings';
-import { credentialSaid, permissionSaid } from './sign-in';
 
 const CLOUDFLARE = 'https://api.cloudflare.com/client/v4';
 const TIMEOUT_MS = 15_000;
@@ -20,26 +18,26 @@ const HOW_TO_GET_CLOUDFLARE =
   'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID in the shell, as wrangler uses them; the token needs Account > Zero Trust > Read and Account > Access: Organizations, Identity Providers, and Groups > Read.';
 
 const OF_ALL: readonly Check[] = [
-  ['sign-in', 'When secret and certificates end', credentialSaid],
-  ['sign-in', 'Which permissions are granted', permissionSaid],
+  ['sign-in', 'When secret and certificates end', entra.credentialSaid],
+  ['sign-in', 'Which permissions are granted', entra.permissionSaid],
   ...RISK_LEVELS.map((level): Check => {
-    return ['Cloudflare', `Whether a policy isolates ${level}`, (chain) => isolationSaid(chain, level)];
+    return ['Cloudflare', `Whether a policy isolates ${level}`, (chain) => cloudflare.isolationSaid(chain, level)];
   }),
-  ['Cloudflare', 'Whether policies name what is not kept', staleSaid],
+  ['Cloudflare', 'Whether policies name what is not kept', cloudflare.staleSaid],
 ];
 const OF_GROUPS: readonly Check[] = [
-  ...RISK_LEVELS.map((level): Check => ['groups', nameOf(level), (chain) => groupSaid(chain, level)]),
-  ['groups', 'Owners of the groups', ownerSaid],
-  ['SCIM', 'Assignment', assignmentSaid],
-  ['SCIM', 'The provisioning job', jobSaid],
-  ['Cloudflare', 'SCIM at the identity provider', providerSaid],
-  ['Cloudflare', 'Whether Cloudflare knows the groups', knownGroupsSaid],
-  ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', gatewaySaid],
-  ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', accessSaid],
+  ...RISK_LEVELS.map((level): Check => ['groups', nameOf(level), (chain) => entra.groupSaid(chain, level)]),
+  ['groups', 'Owners of the groups', entra.ownerSaid],
+  ['SCIM', 'Assignment', entra.assignmentSaid],
+  ['SCIM', 'The provisioning job', entra.jobSaid],
+  ['Cloudflare', 'SCIM at the identity provider', cloudflare.providerSaid],
+  ['Cloudflare', 'Whether Cloudflare knows the groups', cloudflare.knownGroupsSaid],
+  ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', cloudflare.gatewaySaid],
+  ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', cloudflare.accessSaid],
 ];
 const OF_LISTS: readonly Check[] = [
-  ...RISK_LEVELS.map((level): Check => ['lists', nameOf(level), (chain) => listSaid(chain, level)]),
-  ['Cloudflare', 'Whether Cloudflare knows the addresses of users at risk', addressesSaid],
+  ...RISK_LEVELS.map((level): Check => ['lists', nameOf(level), (chain) => cloudflare.listSaid(chain, level)]),
+  ['Cloudflare', 'Whether Cloudflare knows the addresses of users at risk', cloudflare.addressesSaid],
 ];
 
 /** Never sends anything but GET, except the sign-in. `folder` has the settings files, `environment` is of wrangler.toml. */
@@ -51,10 +49,9 @@ export async function preview(
   runWorker: typeof inWorkerd,
 ) {
   const fetch: Fetch = async (input, init) => {
-    const { method = 'GET' } = init ?? {};
-    if (method === 'GET' || new URL(String(input)).pathname.endsWith('/oauth2/v2.0/token'))
-      return fetchAny(input, init);
-    throw new Error(`a ${method}, though the preview only reads`);
+    const isSignIn = new URL(String(input)).pathname.endsWith('/oauth2/v2.0/token');
+    if (isSignIn || (init?.method ?? 'GET') === 'GET') return fetchAny(input, init);
+    throw new Error(`a ${init?.method}, though the preview only reads`);
   };
   const settings = await readSettings(folder, environment);
   const { file, cron, env, config } = settings;
