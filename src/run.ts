@@ -38,28 +38,28 @@ export async function run(env: Record<string, unknown>, cron: string, io: Io, si
 }
 
 async function runOnce(config: Config, startMs: number, io: Io, log: Log, cache: Cache): Promise<void> {
-  const { credential, unused, heartbeatUrl, cloud, zeroTrust, dryRun } = config;
+  const { credential, unused, HEARTBEAT_URL: heartbeatUrl, AZURE_AD_CLOUD: cloud } = config;
   const days = credential.kind === 'certificate' ? daysUntilRenewal(credential, startMs) : undefined;
   if (days !== undefined) log.warn('certificate-expires', { days });
   if (unused.length > 0) log.warn('setting-unused', { names: unused });
 
-  const runMs = config.deadlineSeconds * 1_000;
+  const runMs = config.DEADLINE_SECONDS * 1_000;
   const heartbeatMs = heartbeatUrl === undefined ? 0 : Math.min(HEARTBEAT.timeoutMs, runMs * HEARTBEAT.part);
   const endMs = startMs + runMs - heartbeatMs;
-  const wantsLists = config.destinations.has('lists');
-  const [toGraph, toLists] = IN_FLIGHT[config.destinations.size > 1 ? 'both' : wantsLists ? 'lists' : 'groups'];
+  const wantsLists = config.DESTINATIONS.has('lists');
+  const [toGraph, toLists] = IN_FLIGHT[config.DESTINATIONS.size > 1 ? 'both' : wantsLists ? 'lists' : 'groups'];
   const [riskHttp, http, listsHttp] = [createHttp(io, 1), createHttp(io, toGraph), createHttp(io, toLists)];
   const base = { config, io, log, cache, endMs };
   const tokens = createTokenSource(base, riskHttp);
   const context = { ...base, graph: createGraph(cloud.graphOrigin, http, tokens) };
   const risk = readRisk({ ...base, graph: createGraph(cloud.graphOrigin, riskHttp, tokens) });
   // Lists come first, so that their few writes are sent before a long fill of groups.
-  const destinations: Destination[] = wantsLists ? [createLists(context, createCloudflare(zeroTrust, listsHttp))] : [];
-  if (config.destinations.has('groups')) destinations.push(createGroups(context));
+  const destinations: Destination[] = wantsLists ? [createLists(context, createCloudflare(config, listsHttp))] : [];
+  if (config.DESTINATIONS.has('groups')) destinations.push(createGroups(context));
   const courses = destinations.map((one) => sync(context, one, risk));
   await Promise.allSettled([risk.first, ...courses]); // All end, whatever one of them throws.
   const changed = await Promise.all(courses);
-  if (heartbeatUrl !== undefined && !dryRun && log.failures().length === 0)
+  if (heartbeatUrl !== undefined && !config.DRY_RUN && log.failures().length === 0)
     await sendHeartbeat(heartbeatUrl, io, startMs + runMs, log);
   const reading = await risk.first;
   const figures = { requests: riskHttp.sent() + http.sent() + listsHttp.sent(), milliseconds: io.now() - startMs };
@@ -86,7 +86,7 @@ function tellEnd(config: Config, log: Log, { atRisk }: RiskReading, changed: rea
   const done = isFailed || added + removed > 0 ? verdict + each.join('; ') : 'In sync, nothing to do';
   const count = (wanted: string) => [...atRisk.values()].filter((level) => level === wanted).length;
   const levels = RISK_LEVELS.map((level) => `${count(level)} ${level}`).join(', ');
-  const exempt = [...atRisk.keys()].filter((id) => config.exemptUserIds.has(id)).length;
+  const exempt = [...atRisk.keys()].filter((id) => config.EXEMPT_USER_IDS.has(id)).length;
   const users = `At risk: ${levels}${exempt > 0 ? `, of whom ${exempt} exempt` : ''}.`;
-  log.info(`${config.dryRun ? 'Dry run: nothing was written' : done}. ${users}`, { added, removed, ...fields });
+  log.info(`${config.DRY_RUN ? 'Dry run: nothing was written' : done}. ${users}`, { added, removed, ...fields });
 }

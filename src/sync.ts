@@ -14,13 +14,13 @@ export interface Changed {
 
 /** Brings a destination into line as far as this run can; what failed is in the log. Throws what ends the run. */
 export async function sync(context: Context, destination: Destination, risk: Risk): Promise<Changed> {
-  const { dryRun, exemptUserIds, maxRemovals } = context.config;
+  const { DRY_RUN: dryRun, EXEMPT_USER_IDS: exempt, MAX_REMOVALS: maxRemovals } = context.config;
   const log = context.log.with({ destination: destination.name });
   const changed: Changed = { name: destination.name, added: 0, removed: 0 };
   const levels = await destination.read(risk.first);
   const first = await risk.first;
   if (first === undefined) return changed;
-  const { adds, removals } = planChanges(first, levels, exemptUserIds);
+  const { adds, removals } = planChanges(first, levels, exempt);
   const make = async ([level, { isMissing }]: [RiskLevel, LevelState]) => {
     if (isMissing && dryRun) log.info(`Dry run: would create ${nameOf(level)}.`, { level });
     return !isMissing || dryRun || (await destination.create(level)) ? [level] : [];
@@ -44,13 +44,13 @@ export async function sync(context: Context, destination: Destination, risk: Ris
   const wouldHold = (to: RiskLevel, user: string) => dryRun && there.includes(to) && adds.get(to)?.includes(user);
   const isCovered = ({ user, to }: Removal) => !to || destination.holds(to, user) || wouldHold(to, user);
   const covered = removals.filter(isCovered);
-  const held = [...levels].flatMap(([level, { holdRemovals }]) => {
-    const here = holdRemovals ? covered.filter((one) => one.level === level || one.to === level) : [];
-    if (here.length > 0) holdRemovals?.(here.length);
-    return here;
-  });
-  const wanted = covered.filter((one) => !held.includes(one));
-  const agreed = await agreeOn(wanted, risk, maxRemovals, log);
+  const wanted = new Set(covered);
+  for (const [level, { holdRemovals }] of levels) {
+    const held = holdRemovals ? covered.filter((one) => one.level === level || one.to === level) : [];
+    if (held.length > 0) holdRemovals?.(held.length);
+    for (const one of held) wanted.delete(one);
+  }
+  const agreed = await agreeOn([...wanted], risk, maxRemovals, log);
   for (const level of RISK_LEVELS) {
     const isInDoubt = (user: string) => risk.readings.some(({ inDoubt }) => inDoubt.has(user));
     const users = agreed.flatMap((one) => (one.level === level && !isInDoubt(one.user) ? one.user : []));

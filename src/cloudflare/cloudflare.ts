@@ -1,5 +1,6 @@
 /** The lists of Cloudflare Zero Trust: one request done well, and what must be read whole or not at all (I3). */
 import * as v from 'valibot';
+import type { Config } from '../config/config';
 import { type Context, type Finding, type Findings, nameOf, partMs } from '../context';
 import { StepError, type Trace } from '../errors';
 import { headersWith, parserOf, plain } from '../graph/graph';
@@ -29,7 +30,7 @@ const Envelope = v.object({
   result_info: v.nullish(v.object({ total_count: number })),
 });
 const id = v.pipe(text, v.regex(/^[0-9A-Za-z-]{1,64}$/));
-const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
+export const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
 export type List = v.InferOutput<typeof List>;
 export const listOf = parserOf(List);
 const Lists = v.array(List);
@@ -41,9 +42,9 @@ export type Cloudflare = ReturnType<typeof createCloudflare>;
 type Answer = Awaited<ReturnType<Cloudflare>>;
 
 /** The lists of one account, for one run. */
-export function createCloudflare(account: { accountId: string; apiToken: string }, http: Http) {
-  const base = `${API}/accounts/${account.accountId}/gateway/lists`;
-  const headers = headersWith(account.apiToken);
+export function createCloudflare(config: Config, http: Http) {
+  const base = `${API}/accounts/${config.CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID}/gateway/lists`;
+  const headers = headersWith(String(config.CLOUDFLARE_ZERO_TRUST_API_TOKEN));
   // No PUT: it would replace all entries.
   return async (method: 'GET' | 'POST' | 'PATCH', path: string, options: SendOptions, body?: unknown) => {
     const response = await http.send({ method, url: base + path, headers, body }, options);
@@ -73,16 +74,14 @@ export async function readLists(cloudflare: Cloudflare, context: Context): Promi
   return lists.filter(({ type }) => type === 'EMAIL');
 }
 
-/**
- * Which of them is ours, for each level. Policies refer to lists by id, so one that was renamed is not made again.
- * Throws StepError if it is not told which of two is the oldest.
- */
+/** Which of them is ours, for each level. Throws StepError where it is not told which of two is the oldest. */
 export function judgeLists(lists: readonly List[]): Findings<List> {
   const ageMs = ({ created_at }: List) => Date.parse(created_at) || Number.MAX_VALUE;
   const oldestFirst = [...lists].sort((a, b) => ageMs(a) - ageMs(b) || (a.id < b.id ? -1 : 1));
   const judge = (level: RiskLevel): Finding<List> => {
     const what = nameOf(level);
     const renamed = oldestFirst.find(({ name, description }) => name !== what && description.includes(markOf(level)));
+    // Policies refer to lists by id.
     if (renamed) return { kind: 'unusable', tell: (log) => log.fail('list-renamed', { what, id: renamed.id }) };
     const named = oldestFirst.filter(({ name }) => name === what);
     const [it, ...others] = named;

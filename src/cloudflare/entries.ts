@@ -25,10 +25,7 @@ export interface Survey {
   owners: ReadonlyMap<string, readonly Entry['user'][]>;
 }
 
-/**
- * RFC 5321 without quoted strings, and no guest, whose e-mail address is another than their userPrincipalName. What
- * exactly Cloudflare takes is not known, so the rest is left to its refusal.
- */
+/** RFC 5321 without quoted strings, and no guest, whose address is another; the rest is left to Cloudflare's refusal. */
 const ADDRESS =
   /^(?!.*#ext#)(?=.{1,254}$)[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 

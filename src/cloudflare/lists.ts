@@ -12,7 +12,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
   const context = { ...runContext, log: runContext.log.with({ destination: 'lists' }) };
   const { config, log } = context;
   const targets = new Map<RiskLevel, Target>();
-  let known = entry.survey({ standing: new Map(), readings: [], exempt: config.exemptUserIds });
+  let known = entry.survey({ standing: new Map(), readings: [], exempt: config.EXEMPT_USER_IDS });
   const logOf = (level: RiskLevel) => log.with({ level });
 
   /** To be called after a list has been read or changed. */
@@ -37,7 +37,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
   async function change(verb: Verb, level: RiskLevel, entries: readonly entry.Entry[], untilMs: number) {
     const target = targets.get(level);
     if (target === undefined || entries.length === 0) return [];
-    const done = await changeEntries(cloudflare, context, target, verb, entries, untilMs);
+    const done = await changeEntries(cloudflare, context, target, { verb, entries, untilMs });
     know(known.readings);
     return done;
   }
@@ -53,9 +53,9 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const reading = await risk;
       if (reading === undefined) return states;
       know([reading]);
-      const atRisk = [...reading.atRisk.keys()].filter((user) => !config.exemptUserIds.has(user));
+      const atRisk = [...reading.atRisk.keys()].filter((user) => !config.EXEMPT_USER_IDS.has(user));
       const users = atRisk.filter((user) => entry.listableAddress(user, reading) === undefined);
-      const tell = config.destinations.has('groups') ? log.warn : log.fail;
+      const tell = config.DESTINATIONS.has('groups') ? log.warn : log.fail;
       if (users.length > 0) tell('not-listable', { count: users.length }, users);
       return new Map([...states].map(([level, state]) => [level, { ...state, ...entry.membershipOf(level, known) }]));
     },

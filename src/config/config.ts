@@ -1,9 +1,7 @@
 /** The settings: what the environment says, checked whole before anything is done. */
 import * as v from 'valibot';
 import { SettingsError } from '../errors';
-import type { RiskLevel, UserId } from '../plan';
 import { type CertificateCache, type CertificateCredential, readCertificate } from './certificate';
-import type { Cloud, DestinationName } from './schema';
 import { clean, DEADLINE_SECONDS, DESTINATIONS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
 
 const PLACEHOLDER = /^<[^<>]*>$/;
@@ -18,22 +16,9 @@ const NEEDED_BY_LISTS = [
 
 export type Credential = { kind: 'secret'; secret: string } | CertificateCredential;
 
-export interface Config {
-  tenantId: string;
-  clientId: string;
+/** Each setting under its own name, and what they mean together. */
+export interface Config extends v.InferOutput<typeof Settings> {
   credential: Credential;
-  cloud: Cloud;
-  destinations: ReadonlySet<DestinationName>;
-  /** The pinned groups; undefined: they are found by name. */
-  groupIds: Readonly<Record<RiskLevel, string>> | undefined;
-  scimServicePrincipalId: string | undefined;
-  /** Where lists are written; both empty without that destination. */
-  zeroTrust: { accountId: string; apiToken: string };
-  dryRun: boolean;
-  maxRemovals: number;
-  exemptUserIds: ReadonlySet<UserId>;
-  deadlineSeconds: number;
-  heartbeatUrl: string | undefined;
   /** Settings that are set and mean nothing, because their destination is off. */
   unused: readonly string[];
 }
@@ -65,24 +50,9 @@ export async function readConfig(
   if (byName.size > 0 || !parsed.success || !('kind' in credential))
     throw new SettingsError([...byName.values()].toReversed());
   const settings = parsed.output;
-  const { CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: accountId, CLOUDFLARE_ZERO_TRUST_API_TOKEN: apiToken } = settings;
   const off = DESTINATIONS.filter((name) => !settings.DESTINATIONS.has(name));
-  return {
-    tenantId: settings.AZURE_AD_TENANT_ID,
-    clientId: settings.AZURE_AD_CLIENT_ID,
-    credential,
-    cloud: settings.AZURE_AD_CLOUD,
-    destinations: settings.DESTINATIONS,
-    groupIds: settings.GROUP_IDS,
-    scimServicePrincipalId: settings.SCIM_SERVICE_PRINCIPAL_ID,
-    zeroTrust: { accountId: accountId ?? '', apiToken: apiToken ?? '' },
-    dryRun: settings.DRY_RUN,
-    maxRemovals: settings.MAX_REMOVALS,
-    exemptUserIds: settings.EXEMPT_USER_IDS,
-    deadlineSeconds: settings.DEADLINE_SECONDS,
-    heartbeatUrl: settings.HEARTBEAT_URL,
-    unused: off.flatMap((name) => SETTINGS_OF[name]).filter((setting) => setting in set),
-  };
+  const unused = off.flatMap((name) => SETTINGS_OF[name]).filter((setting) => setting in set);
+  return { ...settings, credential, unused };
 }
 
 /** What one setting asks of another, or of the cron. */

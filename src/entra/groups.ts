@@ -21,7 +21,7 @@ const DESCRIPTION = 'Members browse in isolation. Kept in sync with Entra ID Pro
 export function createGroups(runContext: Context): Destination {
   const context = { ...runContext, log: runContext.log.with({ destination: 'groups' }) };
   const { config, io, log, graph, cache } = context;
-  const pins = config.groupIds;
+  const pins = config.GROUP_IDS;
   const checkPin = pins ? createPinCheck(context, pins) : async () => ({});
   const known = new Map<RiskLevel, Known>();
   const newcomers: Newcomers[] = [];

@@ -46,10 +46,10 @@ export async function provision(context: Context, newcomers: readonly Newcomers[
     log.warn([401, 403].includes(error.trace.status) ? 'provisioning-refused' : 'provisioning-failed', { error });
   };
   const fives = newcomers.flatMap(inFives);
-  if (config.scimServicePrincipalId === undefined || fives.length === 0 || io.now() + ON_DEMAND.settleMs >= endMs)
+  if (config.SCIM_SERVICE_PRINCIPAL_ID === undefined || fives.length === 0 || io.now() + ON_DEMAND.settleMs >= endMs)
     return;
   const options = { untilMs: endMs, optional: true };
-  const find = cache.provisioning ?? attempt(findJob(context, config.scimServicePrincipalId, options), warn);
+  const find = cache.provisioning ?? attempt(findJob(context, config.SCIM_SERVICE_PRINCIPAL_ID, options), warn);
   const [job] = await Promise.all([find, io.sleep(ON_DEMAND.settleMs)]);
   cache.provisioning = job;
   if (job === undefined) return;

@@ -21,7 +21,7 @@ export function readRisk({ graph, config, io, log, endMs }: Context): Risk {
     return waitMs;
   };
   // Addresses are asked for only where they are needed (I10).
-  const path = config.destinations.has('lists') ? `${PATH},userPrincipalName` : PATH;
+  const path = config.DESTINATIONS.has('lists') ? `${PATH},userPrincipalName` : PATH;
   const readings: RiskReading[] = [];
   let filter = FILTER;
 

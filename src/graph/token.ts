@@ -66,7 +66,8 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
   };
 }
 
-async function requestToken({ tenantId, clientId, credential, cloud }: Config, http: Http, io: Io, untilMs: number) {
+async function requestToken(config: Config, http: Http, io: Io, untilMs: number) {
+  const { AZURE_AD_TENANT_ID: tenantId, AZURE_AD_CLIENT_ID: clientId, AZURE_AD_CLOUD: cloud, credential } = config;
   const url = `${cloud.loginOrigin}/${tenantId}/oauth2/v2.0/token`;
   const form = new URLSearchParams({ grant_type: 'client_credentials', scope: `${cloud.graphOrigin}/.default` });
   const authenticate = clientAuthentication(credential, url, io);

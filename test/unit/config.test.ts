@@ -102,7 +102,7 @@ describe('One problem is one sentence with the name and the remedy', () => {
 
   it('a deadline that is too long for its cron, and a value that is no text', async () => {
     expect(await problemOf('DEADLINE_SECONDS', 56, {}, { cron: '*/1 * * * *' })).toContain('from 5 to 55');
-    expect((await read({ DEADLINE_SECONDS: 840 }, { cron: QUARTER_HOURLY })).deadlineSeconds).toBe(840);
+    expect((await read({ DEADLINE_SECONDS: 840 }, { cron: QUARTER_HOURLY })).DEADLINE_SECONDS).toBe(840);
     for (const [name, value] of Object.entries({ [SECRET]: { get: () => 'of a store' }, EXEMPT_USER_IDS: [A, B] }))
       for (const problem of await problemsOf({ [name]: value })) expect(problem).toContain(`${name} must be text`);
   });
@@ -140,11 +140,10 @@ describe('K8: a variable that is no setting', () => {
 describe('What is taken', () => {
   it('unset, empty or a placeholder, the defaults', async () => {
     const defaults: Config = {
-      ...{ tenantId: A, clientId: B, credential: { kind: 'secret', secret: 'a~secret' } },
-      cloud: { loginOrigin: 'https://login.microsoftonline.com', graphOrigin: 'https://graph.microsoft.com' },
-      ...{ destinations: new Set(['groups']), groupIds: undefined, scimServicePrincipalId: undefined },
-      ...{ zeroTrust: { accountId: '', apiToken: '' }, dryRun: false, maxRemovals: 50, exemptUserIds: new Set() },
-      ...{ deadlineSeconds: 50, heartbeatUrl: undefined, unused: [] },
+      ...{ [TENANT]: A, [CLIENT]: B, [SECRET]: 'a~secret', credential: { kind: 'secret', secret: 'a~secret' } },
+      AZURE_AD_CLOUD: { loginOrigin: 'https://login.microsoftonline.com', graphOrigin: 'https://graph.microsoft.com' },
+      ...{ DESTINATIONS: new Set(['groups']), DRY_RUN: false, MAX_REMOVALS: 50, EXEMPT_USER_IDS: new Set() },
+      ...{ DEADLINE_SECONDS: 50, unused: [] },
     };
     const optional = SETTING_NAMES.filter((name) => ![TENANT, CLIENT, SECRET].includes(name));
     for (const value of [undefined, null, '', ' \n', '<VALUE>'])
@@ -152,20 +151,21 @@ describe('What is taken', () => {
   });
 
   const US_LOGIN = 'https://login.microsoftonline.us';
-  const pinned = { groupIds: { high: A, medium: B, low: C } };
+  const DOD_GRAPH = 'https://dod-graph.microsoft.us';
+  const pinned = { GROUP_IDS: { high: A, medium: B, low: C } };
   it.each<[Env, Partial<Config>]>([
-    [{ [TENANT]: 'Contoso.Example' }, { tenantId: 'contoso.example' }],
-    [{ [CLIENT]: C.toUpperCase() }, { clientId: C }],
-    [{ AZURE_AD_CLOUD: 'DoD' }, { cloud: { loginOrigin: US_LOGIN, graphOrigin: 'https://dod-graph.microsoft.us' } }],
+    [{ [TENANT]: 'Contoso.Example' }, { [TENANT]: 'contoso.example' }],
+    [{ [CLIENT]: C.toUpperCase() }, { [CLIENT]: C }],
+    [{ AZURE_AD_CLOUD: 'DoD' }, { AZURE_AD_CLOUD: { loginOrigin: US_LOGIN, graphOrigin: DOD_GRAPH } }],
     [{ GROUP_IDS: ` high = ${A} , Medium=${B.toUpperCase()},\tlow= ${C} ` }, pinned],
     [{ GROUP_IDS: `low=${C},medium=${B},high=${A}` }, pinned],
     [
       { DRY_RUN: true, DEADLINE_SECONDS: 55 },
-      { dryRun: true, deadlineSeconds: 55 },
+      { DRY_RUN: true, DEADLINE_SECONDS: 55 },
     ],
-    [{ MAX_REMOVALS: 0 }, { maxRemovals: 0 }],
-    [{ MAX_REMOVALS: ' 999999999 ' }, { maxRemovals: 999_999_999 }],
-    [{ EXEMPT_USER_IDS: `\n ${A} ,,\u200b${B.toUpperCase()}` }, { exemptUserIds: new Set([A, B]) }],
+    [{ MAX_REMOVALS: 0 }, { MAX_REMOVALS: 0 }],
+    [{ MAX_REMOVALS: ' 999999999 ' }, { MAX_REMOVALS: 999_999_999 }],
+    [{ EXEMPT_USER_IDS: `\n ${A} ,,\u200b${B.toUpperCase()}` }, { EXEMPT_USER_IDS: new Set([A, B]) }],
     [{ [SECRET]: '', [CERTIFICATE]: pem.CERTIFICATE_PEM, [KEY]: pem.PRIVATE_KEY_PEM }, {}],
   ])('%j', async (env, expected) => {
     expect(await read(env)).toMatchObject(expected);
@@ -179,8 +179,8 @@ describe('What is taken', () => {
     const ofGroups = { GROUP_IDS: PINS, SCIM_SERVICE_PRINCIPAL_ID: C };
     const ofLists = { [ACCOUNT_ID]: ACCOUNT.toUpperCase(), [API_TOKEN]: 'a_token-1' };
     const config = await read({ DESTINATIONS: value, ...ofGroups, ...ofLists });
-    expect(config).toMatchObject({ destinations: new Set(names), unused });
-    expect(config.zeroTrust).toEqual({ accountId: ACCOUNT, apiToken: 'a_token-1' });
+    expect(config).toMatchObject({ DESTINATIONS: new Set(names), unused });
+    expect(config).toMatchObject({ [ACCOUNT_ID]: ACCOUNT, [API_TOKEN]: 'a_token-1' });
   });
 
   it.each(['a+b&c=d%e/f~g h\u00fc', '<a>b', 'a\nb', 'a\\nb'])('the secret %j as it stands', async (secret) => {

@@ -116,7 +116,7 @@ export async function addressesSaid({ config, run: { risk }, cloudflare }: Chain
   if (!risk) throw new Unexamined(READ_RISK_FIRST);
   const unknown = [...risk.atRisk.keys()].filter((id) => {
     const address = listableAddress(id, risk);
-    return address !== undefined && !config.exemptUserIds.has(id) && users.every(({ email }) => email !== address);
+    return address !== undefined && !config.EXEMPT_USER_IDS.has(id) && users.every(({ email }) => email !== address);
   });
   if (unknown.length === 0) return 'ok Cloudflare knows the address of every user at risk.';
   return `!! Cloudflare does not know the address of ${counted(unknown.length, 'user')} at risk${named(unknown)}: they never enrolled, or their e-mail there is not their UPN in lower case. Set the Email claim of the identity provider to the UPN, or use groups.`;
@@ -131,7 +131,7 @@ const readEnabled = async (chain: Chain) => (await readRules(chain)).filter(({ e
 
 /** Where the level stands, or would stand if it were kept; one that is not kept may be named where its id is not known. */
 async function targetsOf(chain: Chain, level: RiskLevel) {
-  const isKept = { group: chain.config.destinations.has('groups'), list: chain.config.destinations.has('lists') };
+  const isKept = { group: chain.config.DESTINATIONS.has('groups'), list: chain.config.DESTINATIONS.has('lists') };
   const groupId = await groupIdAt(chain, level).catch(() => undefined);
   const listId = (await listAt(chain, level).catch(() => undefined))?.id;
   const group = { [GROUP_ID]: groupId, [GROUP_NAME]: nameOf(level) };

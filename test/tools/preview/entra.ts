@@ -45,7 +45,8 @@ const Grant = v.object({ appRoleId: text, resourceId: text });
 const Principal = v.object({ id: text, appRoles: v.array(v.object({ id: text, value: orNone })) });
 
 /** Which secret is in use is told by its hint, its first three characters; of a certificate the Worker warns. */
-export async function credentialSaid({ config: { credential, clientId }, admin }: Chain): Promise<Said> {
+export async function credentialSaid({ config, admin }: Chain): Promise<Said> {
+  const { credential, AZURE_AD_CLIENT_ID: clientId } = config;
   const path = `/applications(appId='${clientId}')?$select=id,passwordCredentials,keyCredentials`;
   const { passwordCredentials: secrets, keyCredentials } = await admin.one(path, Registration, ADMIN_NEEDS.apps);
   const end = (noun: string, of: typeof secrets) =>
@@ -66,12 +67,12 @@ export async function permissionSaid(chain: Chain): Promise<Said[]> {
     if (run.roles) return run.roles;
     throw error;
   });
-  const hasGroups = config.destinations.has('groups');
-  const found = hasGroups && !config.groupIds ? await readGroups(chain).catch(() => undefined) : undefined;
+  const hasGroups = config.DESTINATIONS.has('groups');
+  const found = hasGroups && !config.GROUP_IDS ? await readGroups(chain).catch(() => undefined) : undefined;
   const needs = [
     ...[READ_RISK, ...(hasGroups ? OF_GROUPS : [])],
     ...(found && [...found.values()].includes(undefined) ? [CREATE] : []),
-    ...(hasGroups && config.scimServicePrincipalId !== undefined ? [PROVISION] : []),
+    ...(hasGroups && config.SCIM_SERVICE_PRINCIPAL_ID !== undefined ? [PROVISION] : []),
   ];
   const isMet = (need: Need) => need.slice(1).some((roles) => roles.split(' ').some((role) => granted.includes(role)));
   const isNarrow = (role: string) => needs.some(([, grant, others]) => [grant, others].includes(role));
@@ -87,7 +88,7 @@ export async function permissionSaid(chain: Chain): Promise<Said[]> {
   ];
 }
 
-async function readGranted({ config: { clientId }, admin }: Chain): Promise<string[]> {
+async function readGranted({ config: { AZURE_AD_CLIENT_ID: clientId }, admin }: Chain): Promise<string[]> {
   const path = `/servicePrincipals(appId='${GRAPH_APP_ID}')?$select=id,appRoles`;
   const graph = await admin.one(path, Principal, ADMIN_NEEDS.apps);
   const own = `/servicePrincipals(appId='${clientId}')/appRoleAssignments`;
@@ -99,7 +100,7 @@ async function readGranted({ config: { clientId }, admin }: Chain): Promise<stri
 }
 
 /** The groups' object ids: a pinned one only if it is called as it should be; of a name the one that the Worker read. */
-export async function readGroups({ config: { groupIds }, run, admin }: Chain) {
+export async function readGroups({ config: { GROUP_IDS: groupIds }, run, admin }: Chain) {
   const [key, wanted] = groupIds ? ['id', Object.values(groupIds)] : ['displayName', RISK_LEVELS.map(nameOf)];
   const filter = encodeURIComponent(`${key} in (${wanted.map((one) => `'${one}'`).join(',')})`);
   // If groups are its destination, the Worker may have been shown them.
@@ -119,7 +120,7 @@ const membersOf = (group: string) => `/groups/${group}/members`;
 /** Where no name can be read, the pin is believed. */
 export function groupIdAt(chain: Chain, level: RiskLevel): Promise<string | undefined> {
   const found = readGroups(chain).then((groups) => groups.get(level));
-  const pin = chain.config.groupIds?.[level];
+  const pin = chain.config.GROUP_IDS?.[level];
   return pin === undefined ? found : found.catch(() => pin);
 }
 
@@ -130,7 +131,7 @@ export const groupIdsOf = async (chain: Chain) =>
 export async function groupSaid(chain: Chain, level: RiskLevel): Promise<Said | []> {
   const changes = changesAt(chain.run, 'groups', level);
   if (changes === 'failed') return [];
-  const pin = chain.config.groupIds?.[level];
+  const pin = chain.config.GROUP_IDS?.[level];
   const group = (await readGroups(chain)).get(level);
   if (!group && pin) return `!! GROUP_IDS: Graph shows no group ${pin} of the name ${nameOf(level)}. Correct the id.`;
   if (!group)
@@ -162,7 +163,7 @@ const readJobs = ({ admin }: Chain, application: string) =>
 
 /** The enterprise application: the setting's, or of those to which our groups are assigned the first that provisions. */
 async function findApplication(chain: Chain): Promise<string | undefined> {
-  if (chain.config.scimServicePrincipalId !== undefined) return chain.config.scimServicePrincipalId;
+  if (chain.config.SCIM_SERVICE_PRINCIPAL_ID !== undefined) return chain.config.SCIM_SERVICE_PRINCIPAL_ID;
   const groups = await groupIdsOf(chain);
   const uses = await Promise.all(groups.map((group) => readAssignments(chain, `/groups/${group}/appRoleAssignments`)));
   const candidates = [...new Set(uses.flat().map(({ resourceId }) => resourceId))];
@@ -187,7 +188,7 @@ export async function assignmentSaid(chain: Chain): Promise<Said | Said[]> {
   const ids = assigned.map(({ principalId }) => principalId);
   const out = (await groupIdsOf(chain)).filter((group) => !ids.includes(group));
   if (out.length === 0) return `ok The groups are assigned to the application ${application}.`;
-  const or = chain.config.scimServicePrincipalId === undefined ? '' : ', or correct SCIM_SERVICE_PRINCIPAL_ID';
+  const or = chain.config.SCIM_SERVICE_PRINCIPAL_ID === undefined ? '' : ', or correct SCIM_SERVICE_PRINCIPAL_ID';
   const told = `is not assigned to the application ${application}, so nobody in it reaches Cloudflare. Assign it (Users and groups)${or}.`;
   return out.map((group): Said => `!! The group ${group} ${told}`);
 }

@@ -69,8 +69,8 @@ export async function preview(
   const run = await dryRun(env, cron, fetch, runWorker);
   const graph = `https://${cloud.graph}/v1.0`;
   // With lists, the token of the Worker reads lists and policies as well.
-  const account = config.zeroTrust.accountId || CLOUDFLARE_ACCOUNT_ID;
-  const token = account && (CLOUDFLARE_API_TOKEN?.trim() || config.zeroTrust.apiToken);
+  const account = config.CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID || CLOUDFLARE_ACCOUNT_ID;
+  const token = account && (CLOUDFLARE_API_TOKEN?.trim() || config.CLOUDFLARE_ZERO_TRUST_API_TOKEN);
   const base = `${CLOUDFLARE}/accounts/${account}`;
   const chain: Chain = {
     ...{ config, run, tenantId: tenant.id },
@@ -78,9 +78,9 @@ export async function preview(
     cloudflare: createApi(fetch, base, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
   };
   const checks = [
-    ...(config.destinations.has('groups') ? OF_GROUPS : []),
+    ...(config.DESTINATIONS.has('groups') ? OF_GROUPS : []),
     ...OF_ALL,
-    ...(config.destinations.has('lists') ? OF_LISTS : []),
+    ...(config.DESTINATIONS.has('lists') ? OF_LISTS : []),
   ];
   return render(await examine([...known, ...runLines(run, file)], checks, chain));
 }
