@@ -7,7 +7,7 @@ import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
 import { CERTIFICATE_PEM, PRIVATE_KEY_PEM, SHORT_CERTIFICATE_PEM } from '../tenant/certificate';
 import { alreadyMember, badRequest, expiredPageToken, identityNotFound, organizationNotFound } from '../tenant/errors';
 import * as faults from '../tenant/faults';
-import { lacking } from '../tenant/list-faults';
+import { altered, lacking } from '../tenant/list-faults';
 import type { ProvisioningOptions } from '../tenant/provisioning';
 import type { Tenant } from '../tenant/tenant';
 import { addGroups, addRisky, type Ended, NAMES, ON, scene } from './scene';
@@ -76,6 +76,12 @@ const failedConnection = give(ON.lookup, faults.unreachable(522));
 const notMember = badRequest("One or more removed object references do not exist for 'members'.");
 const unique = knob({ nicknamesUnique: true });
 const renamed = all(change('medium', { displayName: 'x', mailNickname: NAMES.medium }), unique);
+const refusesName = all(remove('high'), answer(ON.create, 400));
+const halfShown = give(
+  ON.lookup,
+  altered(({ displayName }) => (displayName === NAMES.low ? { groupTypes: null } : {})),
+);
+const pinsUnanswered = all(pinned, give(ON.lookup, faults.broken()));
 const mailEnabled = change('high', { mailEnabled: true });
 const unread = (code: number) => answer(ON.riskyUsers, code, { after: 1 });
 const another: Make = ({ tenant, ids }) => tenant.addMember(ids.low, tenant.addUser());
@@ -122,15 +128,19 @@ const FAILURES: Messages = {
   'groups-unread (no consent): grant admin consent … AZURE_AD_TENANT_ID': refuse(ON.lookup, identityNotFound()),
   'groups-unread (wrong tenant): AZURE_AD_TENANT_ID and AZURE_AD_CLOUD': refuse(ON.lookup, organizationNotFound(A)),
   'group-ineligible: RiskLevel-low … dynamic group … GROUP_IDS … SCIM': dynamic,
+  'group-ineligible: RiskLevel-low … Pin a plain security group with GROUP_IDS. The other': all(pinned, dynamic),
+  'group-ineligible: RiskLevel-low … Graph does not show what kind of group it is … GROUP_IDS … SCIM': halfShown,
   'group-name-differs: RiskLevel-low … called All Company … Correct GROUP_IDS in wrangler.toml': foreign,
   'group-name-differs: RiskLevel-medium … called … RiskLevel-low … exchanged in GROUP_IDS': exchanged,
   'pin-unchecked: RiskLevel-low (1 user … GroupMember.Read.All … consent … GROUP_IDS': all(pinned, hidden),
+  'pin-unchecked: RiskLevel-low … is that group (no whole answer came). The next run tries again': pinsUnanswered,
   'members-unread: RiskLevel-high … left alone … GroupMember.ReadWrite.All … consent': answer(ON.members, 403),
   'members-unread: RiskLevel-medium … The group is gone … GROUP_IDS': all(pinned, remove('medium')),
   'members-unread (expired page): page token … The next run … cron … DEADLINE_SECONDS in wrangler.toml': expires,
   'group-not-created: RiskLevel-high … Group.Create … consent … GROUP_IDS': all(remove('high'), lose('Group.Create')),
   'group-not-created: RiskLevel-high … next run looks again': all(remove('high'), give(ON.create, faults.json({}))),
-  'group-not-created (name taken): renamed ours: give it its name back, or pin it with GROUP_IDS': renamed,
+  'group-not-created (name taken): renamed our group … give it its name back, or pin it with GROUP_IDS': renamed,
+  'group-not-created (name taken): was not created (Graph answered 400 … pin it with GROUP_IDS': refusesName,
   'group-gone: RiskLevel-high is gone … GROUP_IDS': all(longAgo, losesHigh),
   'add-failed remove-failed: RiskLevel-high: 1 user … GroupMember.ReadWrite.All with admin consent': lose(WRITE),
   'add-failed: GroupMember.ReadWrite.All … consent … plain': change('high', { isAssignableToRole: true }),
@@ -155,7 +165,8 @@ const WARNINGS: Messages = {
   'setting-unused: CLOUDFLARE_ZERO_TRUST_API_TOKEN … DESTINATIONS': env({ CLOUDFLARE_ZERO_TRUST_API_TOKEN: 'x' }),
   'filter-refused: The result is the same … Nothing needs to be done': knob({ rejectRiskFilter: true }),
   'in-doubt: 1 user … neither added nor removed … licence': ({ tenant }) => tenant.setRisk(tenant.addUser(), 'hidden'),
-  'duplicate-names: RiskLevel-low … delete or rename': ({ tenant }) => tenant.addGroup({ displayName: NAMES.low }),
+  'duplicate-names: RiskLevel-low … who made the others (ids), and delete them': ({ tenant }) =>
+    tenant.addGroup({ displayName: NAMES.low }),
   'group-created: RiskLevel-medium ( … Assign it to the SCIM application of Cloudflare in Entra': remove('medium'),
   'users-gone: 1 user … RiskLevel-high … Entra no longer knows them. Nothing needs to be done': all(longAgo, goes),
   'releases-held: 1 user no longer at risk, but MAX_REMOVALS=0': env({ MAX_REMOVALS: 0 }),

@@ -17,7 +17,7 @@ function reading(...users: (readonly [user: UserId, says: Says, address?: string
   return {
     atRisk,
     inDoubt: new Set(users.flatMap(([user, says]) => (says === 'in doubt' ? [user] : []))),
-    addresses: new Map(users.flatMap(([user, says, to]) => (says && to ? [[user, to] as const] : []))),
+    addresses: new Map(users.flatMap(([user, says, to]) => (says && to !== undefined ? [[user, to] as const] : []))),
   };
 }
 
@@ -47,7 +47,7 @@ const values = fc.constantFrom(...addresses, ...addresses.map((one) => one.toUpp
 const entry = fc.tuple(values, fc.constantFrom(undefined, ...USERS));
 const list = fc.uniqueArray(entry, { selector: ([value]) => value, maxLength: 4 });
 const says = fc.constantFrom<Says>(undefined, 'in doubt', ...RISK_LEVELS);
-const named = fc.constantFrom(undefined, ...addresses);
+const named = fc.constantFrom(undefined, '', '', ...addresses, ...addresses);
 const read = fc.tuple(...USERS.map((user) => fc.tuple(fc.constant(user), says, named))).map((all) => reading(...all));
 const world = fc.record({
   lists: fc.record({ high: list, medium: list, low: list }),
@@ -69,13 +69,22 @@ it('in any state an address may go where nothing names an owner who needs it, an
         const level = atRisk.get(user);
         const named = level && at(level, address).map((one) => one.user);
         const stands = named?.includes(user) || (named?.length && addresses.get(user) === address);
-        return inDoubt.has(user) || level === 'high' || (level && !stands && !isMoved);
+        return inDoubt.has(user) || level === 'high' || (level && !stands && !(isMoved && named?.length === 0));
       });
+    // Whoever is at risk here with an address that was not told.
+    const isHidden = readings.some(({ atRisk, addresses: told }) =>
+      USERS.some(
+        (user) =>
+          atRisk.get(user) === 'high' &&
+          !told.has(user) &&
+          addresses.every((one) => at('high', one).every((by) => by.user !== user)),
+      ),
+    );
     const mayGo = (isMoved: boolean) =>
       entriesOf(lists.high).filter(({ address }) => {
         const owners = USERS.filter((user) => isCalled(user, address) || standsUnder(user, address));
         const isForeign = at('high', address).some(({ user }) => user === undefined);
-        return !isForeign && !owners.some((user) => needs(user, address, isMoved));
+        return !isForeign && !isHidden && !owners.some((user) => needs(user, address, isMoved));
       });
     expect(removableEntries('high', known, 'now')).toEqual(mayGo(false));
     const { members, complete } = membershipOf('high', known);
