@@ -1,0 +1,132 @@
+/** Successes that something in the answer, or in what is read afterwards, speaks against (K2, K7). */
+import { expect, it, test } from 'vitest';
+import { isRecord, parseJson } from '../tenant/exchange';
+import * as faults from '../tenant/faults';
+import * as lists from '../tenant/list-faults';
+import { described, levelsOf, listScene, neverUncovered } from './list-scene';
+import { addRisky, batchTo, busy, moving, NAMES, ON, settled } from './scene';
+
+/** A batch of which nothing is done, answered with so many responses that say 204. */
+const batch = (body: (responses: object[]) => object) =>
+  faults.connecting(async ({ call }) => {
+    const sent = parseJson(call.text);
+    const requests = isRecord(sent) && Array.isArray(sent['requests']) ? sent['requests'] : [];
+    return { status: 200, headers: {}, body: body(requests.map(({ id }) => ({ id, status: 204, headers: {} }))) };
+  });
+const error = { code: 'UnknownError', message: '' };
+const each = (more: object) => batch((responses) => ({ responses: responses.map((one) => ({ ...one, ...more })) }));
+
+test.each([
+  ['204 for the whole', faults.ignored()],
+  ['an error beside its responses', batch((responses) => ({ responses, error }))],
+  ['an error in each part that says 204', each({ body: { error } })],
+  ['two responses to each part', batch((all) => ({ responses: all.flatMap((one) => [{ ...one, status: 500 }, one]) }))],
+])('I4, I11: a batch that is answered with %s, and not done, counts for nobody', async (_, give) => {
+  const { tenant, run, ids, mover, members, before, stale } = await moving();
+  tenant.fault({ on: batchTo(ids.high), give });
+  const ended = await run();
+  expect([ended.ok, members().high, members().low?.includes(mover)]).toEqual([false, before.high, true]);
+  expect(ended.told.flatMap(({ ids: some }) => some)).toEqual(expect.arrayContaining([mover, stale.high]));
+  expect(ended.lines.flatMap((line) => [line['added'], line['removed']])).not.toContain(mover);
+});
+
+test.each([
+  ['an error', faults.json({ error })],
+  ['a page of some gateway', faults.html()],
+])('I11: a check whether the group is there that is answered with %s makes nobody gone', async (_, give) => {
+  const { tenant, run, fresh } = await busy();
+  tenant.fault({ on: (one) => one.method === 'POST' && faults.changesOf(fresh.high)(one), give: faults.status(404) });
+  tenant.fault({ on: /members\?.*\$top=1$/, give });
+  expect((await run()).told).toMatchObject([{ event: 'add-failed', ids: [fresh.high] }]);
+});
+
+test.each(['createdDateTime', 'groupTypes', 'mailEnabled', 'securityEnabled'])(
+  'I3: without the %s of the oldest a younger group of its name is not ours',
+  async (property) => {
+    const { tenant, run, ids, mover, members } = await moving();
+    const younger = tenant.addGroup({ displayName: NAMES.high });
+    tenant.fault({
+      on: ON.lookup,
+      give: lists.altered(({ id }) => (id === ids.high ? { [property]: undefined } : {})),
+    });
+    expect((await run()).events).toEqual(['groups-unread']);
+    expect([tenant.members(younger), members().low?.includes(mover)]).toEqual([[], true]);
+  },
+);
+
+test('I3: without the date of the oldest a younger list of its name is not ours', async () => {
+  const { tenant, cloudflare, run } = listScene();
+  const [user = ''] = addRisky(tenant, 'low', 1);
+  await run();
+  const younger = cloudflare.addList({ name: NAMES.high });
+  tenant.setRisk(user, 'high');
+  const undated = (one: unknown) => ({
+    ...Object(one),
+    ...(Object(one).id === younger ? {} : { created_at: undefined }),
+  });
+  const give = faults.rewrite((body) => ({ ...Object(body), result: [Object(body).result].flat().map(undated) }));
+  cloudflare.fault({ on: /^GET \/lists\?/, give });
+  expect((await run()).events).toEqual(['lists-unread']);
+  expect([described(cloudflare, younger), described(cloudflare, NAMES.low)]).toEqual([[], [user]]);
+});
+
+test.each(['@odata.nextlink', '@nextLink'])('I3: a list goes on where its next link is called %s', async (name) => {
+  const { tenant, runInSync } = await settled();
+  tenant.pageSizes = { riskyUsers: 1 };
+  addRisky(tenant, 'high', 3);
+  const rename = ({ '@odata.nextLink': next, ...rest }: Record<string, unknown>) => ({ ...rest, [name]: next });
+  tenant.fault({ on: ON.riskyUsers, give: faults.rewrite((body) => (isRecord(body) ? rename(body) : body)) });
+  await runInSync();
+});
+
+test('I3: whom the second reading puts in doubt is not moved either', async () => {
+  const { tenant, run, mover, members } = await moving();
+  const doubt = lists.altered(({ id }) => (id === mover ? { riskLevel: 'hidden' } : {}));
+  tenant.fault({ on: ON.riskyUsers, after: 1, give: doubt });
+  await run();
+  expect([members().high, members().medium]).toEqual([tenant.atRisk('high'), tenant.atRisk('medium')]);
+  expect(members().low).toContain(mover);
+});
+
+it('K7: a PATCH answered with success that a later reading of the same run contradicts fails it', async () => {
+  const { tenant, cloudflare, run } = listScene();
+  await run();
+  const users = addRisky(tenant, 'high', 4);
+  const success = faults.json({ success: true, errors: [], messages: [], result: {} });
+  const answers = [faults.status(400), faults.status(400), success, faults.status(504, { applied: true })];
+  for (const give of answers) cloudflare.fault({ on: /^PATCH/, times: 1, give });
+  const ended = await run();
+  const there = described(cloudflare, NAMES.high);
+  const missing = users.filter((id) => !there.includes(id));
+  expect([there.length, ended.ok, ended.events]).toEqual([2, false, ['contradicted']]);
+  expect(ended.told[0]?.['ids']).toEqual(expect.arrayContaining(missing));
+});
+
+it('I3: an address that may be theirs stays while it is not told who they are', async () => {
+  const { tenant, cloudflare, run } = listScene();
+  const first = tenant.addUser({ upn: 'a@contoso.example', level: 'high' });
+  await run();
+  tenant.setUpn(first, 'p@contoso.example');
+  tenant.addUser({ upn: 'a@contoso.example', level: 'high' });
+  await run();
+  neverUncovered(cloudflare, 'a@contoso.example');
+  tenant.dismiss(first);
+  tenant.fault({ on: ON.riskyUsers, give: lists.without('userPrincipalName', 'each') });
+  expect((await run()).events).toContain('not-listable');
+  expect(levelsOf(cloudflare, 'a@contoso.example')).toEqual(['high']);
+});
+
+it('I9: a dry run tells no removal that an entry of somebody else keeps a real run from', async () => {
+  const { tenant, run, env } = listScene();
+  const user = tenant.addUser({ upn: 'a@contoso.example', level: 'high' });
+  await run();
+  tenant.setUpn(user, 'p@contoso.example');
+  tenant.addUser({ upn: 'a@contoso.example', level: 'low' });
+  await run();
+  tenant.setRisk(user, 'low');
+  await run();
+  for (const dryRun of ['true', 'false']) {
+    env['DRY_RUN'] = dryRun;
+    expect((await run()).lines.at(-1)).toMatchObject({ added: 0, removed: 0 });
+  }
+});
