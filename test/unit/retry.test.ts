@@ -1,6 +1,5 @@
 /** When a request is sent again, and after how long: tables, because no run comes to every cell. */
-import fc from 'fast-check';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseRetryAfterMs, RETRY, type Repeat, retryWaitMs, type Tried } from '../../src/http/retry';
 
 const NOW = Date.parse('2026-05-04T03:00:00Z');
@@ -43,25 +42,22 @@ describe('A request is sent again', () => {
   // What surely did nothing, by the way in which the request may be repeated.
   it.each([
     [429, undefined, true, true],
-    [429, '3', true, true],
     [503, '3', true, false],
     [503, undefined, false, false],
-    [503, 'soon', false, false],
     [504, '3', false, false],
-    [0, undefined, false, false],
   ])('after %i with Retry-After %j: if not done %s, if throttled %s', (status, retryAfter, notDone, throttled) => {
     const again = (repeat: Repeat) => retryWaitMs(tried({ status, retryAfter }), { repeat }) !== undefined;
     expect([again('always'), again('if not done'), again('if throttled')]).toEqual([true, notDone, throttled]);
   });
 
-  test('six times in all, or as often as is asked for', () => {
+  it('six times in all, or as often as is asked for', () => {
     expect(retryWaitMs(tried({ attempts: RETRY.attempts - 1 }))).toBeDefined();
     expect(retryWaitMs(tried({ attempts: RETRY.attempts }))).toBeUndefined();
     expect(retryWaitMs(tried({ attempts: 1 }), { attempts: 1 })).toBeUndefined();
     expect(retryWaitMs(tried({ attempts: 8 }), { attempts: 9 })).toBeDefined();
   });
 
-  test.each([
+  it.each([
     [1, 500, 1_000],
     [2, 1_000, 2_000],
     [5, 8_000, 16_000],
@@ -69,17 +65,5 @@ describe('A request is sent again', () => {
   ])('attempt %i waits from %i to %i ms', (attempts, least, most) => {
     expect(retryWaitMs(tried({ attempts, random: 0 }), { attempts: 10 })).toBe(least);
     expect(retryWaitMs(tried({ attempts, random: 1 }), { attempts: 10 })).toBe(most);
-  });
-
-  test('after what was asked for, and never sooner than the backoff (K4)', () => {
-    const date = fc.integer({ min: -900_000, max: 900_000 }).map((ms) => new Date(NOW + ms).toUTCString());
-    const asked = fc.oneof(fc.nat(900).map(String), date);
-    const chance = fc.double({ min: 0, max: 1, noNaN: true });
-    const property = fc.property(asked, fc.integer({ min: 1, max: 5 }), chance, (retryAfter, attempts, random) => {
-      const waitMs = retryWaitMs(tried({ status: 429, retryAfter, attempts, random })) ?? 0;
-      const backoffMs = retryWaitMs(tried({ status: 429, attempts, random })) ?? 0;
-      expect(waitMs).toBe(Math.max(parseRetryAfterMs(retryAfter, NOW) ?? 0, backoffMs));
-    });
-    fc.assert(property);
   });
 });
