@@ -44,7 +44,7 @@ it.each([
 ] as const)('Clouds: %s is served on its own hosts only, or the tenant would refuse', async (cloud, pair) => {
   const options = { cloud, certificate: { pem: CERTIFICATE_PEM }, env: { AZURE_AD_CLOUD: cloud, ...pair } };
   const { runInSync, tenant, run } = scene(options);
-  tenant.pageSizes = { riskyUsers: 2, members: 2 };
+  tenant.pageSizes = { riskyUsers: 2, members: 2, groups: 1, emptyPages: true };
   for (const level of RISK_LEVELS) addRisky(tenant, level, 3);
   expect((await run()).ok).toBe(true);
   tenant.dismiss(tenant.atRisk('low')[0] ?? '');

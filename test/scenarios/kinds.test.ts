@@ -25,17 +25,14 @@ const changed = (from: RegExp, to: string) =>
 const NO_ANSWER: Table = [
   ['an error beside the whole list', lists.errorInside('whole')],
   ['an error beside no entries', lists.errorInside('none')],
-  ['an error alone', lists.errorInside('absent')],
   ['an error as an annotation', with_({ '@odata.error': { code: 'generalException' } })],
   ['an error as an annotation of the entries', with_({ value: [], 'value@odata.error': {} })],
-  ['null for the entries', lists.withValue(null)],
   ['no entries at all', lists.withValue(undefined)],
   ['null as an entry', lists.withValue([null])],
   ['an entry without id', lists.without('id')],
   ['ids that go on after an id', changed(/"id":"([^"]+)"/g, '"id":"$1/../x"')],
   ['a next link that is none', with_({ '@odata.nextLink': 'page two' })],
   ['a next link to another host', with_({ '@odata.nextLink': 'https://graph.microsoft.com.evil.example/v1.0/x' })],
-  ['a body cut short', faults.truncated()],
   ['a page of some gateway', faults.html()],
   ['status 206', { inBatch: false, give: async ({ process }) => ({ ...(await process()), status: 206 }) }],
 ];
@@ -43,13 +40,9 @@ const NO_ANSWER: Table = [
 const UNANSWERED: Table = [
   ['status 500', faults.status(500)],
   ['a redirect', faults.redirect('https://graph.microsoft.com/v1.0/other')],
-  ['a connection that breaks', faults.broken()],
+  ['no answer', faults.hang()],
   ['a body that breaks off', faults.cutBody()],
   ['a body that never ends', faults.endlessBody()],
-];
-const NO_TYPE: Table = [
-  ['an entry without its type', lists.without('@odata.type')],
-  ['entries without their types', lists.without('@odata.type', 'each')],
 ];
 
 describe('K1 a list has an end, K2 a 200 counts only if it is whole', () => {
@@ -71,7 +64,12 @@ describe('K1 a list has an end, K2 a 200 counts only if it is whole', () => {
     },
   );
 
-  const table = [...ENDLESS, ...NO_ANSWER, ...NO_TYPE];
+  const table: Table = [
+    ...ENDLESS,
+    ...NO_ANSWER,
+    ...UNANSWERED,
+    ['an entry without type', lists.without('@odata.type')],
+  ];
   test.each(table)('I3: members with %s: their level is left alone, the others go on', async (words, give) => {
     const { tenant, run, members, ids, allBut } = await busy();
     tenant.pageSizes = { members: 1 };
@@ -94,82 +92,41 @@ describe('K1 a list has an end, K2 a 200 counts only if it is whole', () => {
     expect(members()).toEqual(allBut([stale.low]));
   });
 
-  test.each([
-    ['a group', lists.lacking(({ displayName }) => displayName === NAMES.high)],
-    ['two groups', lists.lacking(({ displayName }) => displayName !== NAMES.high)],
-    ['every group', lists.lacking(() => true)],
-  ])('K2: a lookup that lacks %s the first time only makes no second one', async (_, give) => {
-    const { tenant, run, expectInSync } = await busy();
-    tenant.fault({ on: ON.lookup, times: 1, give });
-    expect((await run()).events).toEqual([]);
+  test('K2: a lookup that lacks two groups the first time only makes no second one', async () => {
+    const { tenant, runInSync } = await busy();
+    tenant.fault({ on: ON.lookup, times: 1, give: lists.lacking(({ displayName }) => displayName !== NAMES.high) });
+    expect((await runInSync()).events).toEqual([]);
     expect(tenant.groups()).toHaveLength(3);
-    expectInSync();
     const [first, second, ...more] = sentTo(tenant, ON.lookup);
     expect((second?.at ?? 0) - (first?.endedAt ?? 0)).toBeGreaterThanOrEqual(2_000);
     expect(more).toEqual([]);
   });
 
-  test.each(NO_ANSWER.slice(0, 6))('K2: a second lookup with %s makes no group', async (_, give) => {
+  test('K2: a second lookup with an error beside no entries makes no group', async () => {
     const { tenant, run, ids, members, allBut } = await busy();
     tenant.deleteGroup(ids.low);
-    tenant.fault({ on: ON.lookup, after: 1, give });
+    tenant.fault({ on: ON.lookup, after: 1, give: lists.errorInside('none') });
     expect((await run()).events).toEqual(['groups-unread']);
     expect(members()).toEqual(allBut(undefined));
   });
 });
 
-const PERMISSIONS = ['IdentityRiskyUser.Read.All', 'GroupMember.ReadWrite.All', 'GroupMember.Read.All', 'Group.Create'];
-
 describe('K3 what Graph says decides what is done', () => {
-  test.each([
-    ['a directory without room', { quota: { directoryFull: true } }],
-    ['a nickname that our renamed group still has', { nicknamesUnique: true }],
-    ['a permission that is missing', { permissions: PERMISSIONS.slice(0, 3) }],
-  ])('a creation refused for %s fails its level, and the others go on', async (_, knobs) => {
-    const { tenant, run, members, ids, stale, allBut } = await busy();
-    tenant.changeGroup(ids.low, { displayName: 'Renamed', mailNickname: NAMES.low });
-    Object.assign(tenant, knobs);
-    expect((await run()).events).toEqual(['group-not-created']);
-    expect(members()).toEqual(allBut(undefined));
-    expect(tenant.members('Renamed')).toEqual([stale.low]);
-  });
-
-  test.each([
-    ['an expired page token', faults.refuse(errors.expiredPageToken())],
-    ['400', faults.status(400)],
-    ['410', faults.status(410)],
-  ])('%s on a later page of riskyUsers is no refused filter: nothing is written', async (_, give) => {
+  test('400 on a later page of riskyUsers is no refused filter: nothing is written', async () => {
     const { tenant, run } = await busy();
     tenant.pageSizes = { riskyUsers: 1 };
-    tenant.fault({ on: ON.riskyUsers, after: 1, give });
+    tenant.fault({ on: ON.riskyUsers, after: 1, give: faults.refuse(errors.expiredPageToken()) });
     expect((await run()).events).toEqual(['risky-users-unread']);
     expect(sentTo(tenant, ON.riskyUsers)).toHaveLength(2);
     expect(writes(tenant)).toEqual([]);
   });
 
-  test.each([
-    ['consent is missing', errors.identityNotFound()],
-    ['the tenant is unknown', errors.organizationNotFound('x')],
-    ['no reason is given', errors.unknownError()],
-  ])('a 401 that a fresh token does not cure (%s) asks for one other token, and the run fails', async (_, refusal) => {
+  test('a 401 that a fresh token does not cure asks for one other token, and the run fails', async () => {
     const { tenant, run, members, before } = await busy();
-    tenant.fault({ on: ({ path }) => path !== '/token', give: faults.refuse(refusal) });
+    tenant.fault({ on: ({ path }) => path !== '/token', give: faults.refuse(errors.identityNotFound()) });
     expect((await run()).events.toSorted()).toEqual(['groups-unread', 'risky-users-unread']);
     expect(sentTo(tenant, ON.token)).toHaveLength(2);
     expect(members()).toEqual(before);
-  });
-});
-
-describe('K4 nothing is remembered too long', () => {
-  const ways = [...PERMISSIONS.map((one) => [one, 'found']), ['GroupMember.Read.All', 'pinned']];
-  test.each(ways)('consent to %s after a 403 counts in the next run: groups %s', async (missing = '', how = '') => {
-    const { runInSync, tenant, run, ids, env, pin } = await busy();
-    if (how === 'pinned') env['GROUP_IDS'] = pin;
-    else tenant.deleteGroup(ids.low);
-    tenant.permissions = PERMISSIONS.filter((one) => one !== missing);
-    expect((await run()).ok).toBe(false);
-    tenant.permissions = PERMISSIONS;
-    await runInSync();
   });
 });
 
@@ -199,10 +156,8 @@ describe('K7 no contradiction between writing and reading ends as "in sync"', ()
     ['408', true, faults.status(408, { applied: true })],
     ['"already exist"', true, faults.refuse(errors.alreadyMember(), { applied: true })],
     ['"already exist"', false, faults.refuse(errors.alreadyMember())],
-    ['403', false, faults.status(403)],
     ['404', false, faults.status(404)],
     ['504', false, faults.status(504)],
-    ['a pause longer than the run', false, faults.throttled('120')],
     ['200 and an error in it', false, errorIn200],
   ])('I4, I11: an add answered with %s is judged, told and counted by what is listed: %s', async (_, done, give) => {
     const { tenant, run, mover, members } = await moving();
@@ -249,14 +204,10 @@ describe('K7 no contradiction between writing and reading ends as "in sync"', ()
     expect(members().low).toContain(mover);
   });
 
-  test.each([
-    ['fails', faults.status(500)],
-    ['is not whole', lists.errorInside('whole')],
-    ['never comes', faults.hang()],
-  ])('I4: if the reading that should settle it %s, nothing counts as done and nobody moves', async (_, give) => {
+  test('I4: if the reading that should settle it fails, nothing counts as done and nobody moves', async () => {
     const { tenant, run, ids, mover, members } = await moving();
     tenant.fault({ on: addOf(mover), give: faults.status(504, { applied: true }) });
-    tenant.fault({ on: membersOf(ids.high), after: 1, give });
+    tenant.fault({ on: membersOf(ids.high), after: 1, give: faults.hang() });
     expect((await run()).told).toMatchObject([{ event: 'add-failed', ids: [mover] }]);
     expect(members().low).toContain(mover);
     expect(members().medium).toEqual(tenant.atRisk('medium'));
@@ -292,21 +243,11 @@ describe('K8 mistakes in GROUP_IDS are loud, and empty no group', () => {
     }
   });
 
-  test('I4: who stands in the group of an exchanged id stands nowhere, so they stay where they are', async () => {
-    const { tenant, run, ids, members } = await pinned(({ high, medium }) => ({ high: medium, medium: high }));
-    const [user = ''] = addRisky(tenant, 'high', 1);
-    for (const id of [ids.medium, ids.low]) tenant.addMember(id, user);
-    expect((await run()).ok).toBe(false);
-    expect(members().low).toContain(user);
-  });
-
   const isLow = ({ displayName }: Record<string, unknown>) => displayName === NAMES.low;
-  const lowAs = (change: object) => lists.altered((one) => (isLow(one) ? change : {}));
 
   test.each([
     ['is not in the answer', lists.lacking(isLow)],
-    ['has null for a name', lowAs({ displayName: null })],
-    ['has no name', lowAs({ displayName: undefined })],
+    ['has null for a name', lists.altered((one) => (isLow(one) ? { displayName: null } : {}))],
   ])('I5: a pinned group that %s gets its adds, which release nobody, and loses nobody', async (_, give) => {
     const { tenant, run, members, ids, stale, fresh, allBut } = await pinned();
     const [mover = ''] = addRisky(tenant, 'low', 1);
@@ -326,9 +267,7 @@ describe('K8 mistakes in GROUP_IDS are loud, and empty no group', () => {
 
   test.each([
     ['403', faults.status(403)],
-    ['nothing', faults.hang()],
     ['an error in a 200', lists.errorInside('whole')],
-    ['an empty list', lists.lacking(() => true)],
   ])('I5: with %s for an answer to the check nobody is removed, and the next run asks again', async (_, give) => {
     const { runInSync, tenant, run, members, stale, fresh } = await pinned();
     const check = tenant.fault({ on: ON.lookup, give });
@@ -336,14 +275,5 @@ describe('K8 mistakes in GROUP_IDS are loud, and empty no group', () => {
     for (const level of RISK_LEVELS) expect(members()[level]).toEqual([stale[level], fresh[level]].sort());
     check.remove();
     await runInSync();
-  });
-
-  test.each(RISK_LEVELS)('the id of no group at %s fails that level, and nothing is made', async (level) => {
-    const { tenant, run, members, before } = await pinned(() => ({ [level]: 'dddddddd-0000-4000-8000-00000000000d' }));
-    const ended = await run();
-    expect(ended.told).toMatchObject([{ event: 'members-unread', level, status: 404 }]);
-    expect(ended.text).toContain('GROUP_IDS');
-    for (const one of RISK_LEVELS) expect(members()[one]).toEqual(one === level ? before[one] : tenant.atRisk(one));
-    expect(tenant.groups()).toHaveLength(4);
   });
 });

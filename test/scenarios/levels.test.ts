@@ -2,32 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import * as errors from '../tenant/errors';
 import * as faults from '../tenant/faults';
-import { addRisky, batchTo, membersOf, NAMES, ON, scene, settled, writes } from './scene';
+import { addRisky, batchTo, moving, NAMES, ON, scene, settled, writes } from './scene';
 
 const partTo = (groupId: string) => (one: faults.FaultTarget) => one.part && one.path.startsWith(`/groups/${groupId}/`);
-
-it.each([
-  ['never come', faults.hang(), 10],
-  ['never end', faults.endlessBody(), 50],
-  ['are answered with 503 for ever', faults.status(503), 50],
-  ['are throttled for most of the run', faults.throttled('30'), 50],
-])('I7 bounded: members that %s leave time for the other levels', async (_, give, seconds) => {
-  const { tenant, run, env, ids } = await settled();
-  env['DEADLINE_SECONDS'] = seconds;
-  addRisky(tenant, 'high', 1);
-  tenant.fault({ on: membersOf(ids.low), give });
-  const ended = await run();
-  expect(ended.events).toEqual(['members-unread']);
-  expect(tenant.members(ids.high)).toEqual(tenant.atRisk('high'));
-  expect(ended.milliseconds).toBeLessThanOrEqual(seconds * 600);
-});
 
 describe('I7 bounded: a level that takes nobody does not starve the next', () => {
   it.each([
     ['500', faults.status(500), partTo],
     ['503 and a long pause', faults.status(503, { headers: { 'Retry-After': '40' } }), partTo],
     ['403, in one batch', faults.status(403), partTo],
-    ['403 for a restricted unit', faults.refuse(errors.restrictedUnit()), partTo],
     ['no answer', faults.hang(), batchTo],
     ['400 to the batch', faults.status(400), batchTo],
   ])('answered with %s', async (words, give, on) => {
@@ -97,4 +80,18 @@ describe('I6: a user is called gone only when Graph says so of them', () => {
     await clock.advance(900_000);
     expect((await run()).events).toEqual(['users-gone']);
   });
+});
+
+it('I4 never uncovered: what was read of a group that then is gone is no knowledge any more', async () => {
+  const { runInSync, tenant, run, ids, mover } = await moving();
+  // In both groups, and read so in this run.
+  tenant.addMember(ids.high, mover);
+  tenant.before(({ path }) => {
+    if (path === '/$batch' && tenant.groups().some(({ id }) => id === ids.high)) tenant.deleteGroup(ids.high);
+  });
+  expect((await run()).events).toEqual(['group-gone']);
+  expect(tenant.members(NAMES.low)).toContain(mover);
+  expect(tenant.members(NAMES.medium)).toEqual(tenant.atRisk('medium'));
+  // The next run makes another one, and then they move.
+  await runInSync();
 });
