@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import * as faults from '../tenant/faults';
 import { addresses, listScene } from './list-scene';
-import { addGroups, addRisky, busy, ON, seeded, settled } from './scene';
+import { addRisky, busy, seeded, settled } from './scene';
 
 it.each([1_000, 900])('I6: on Enterprise one refused address keeps nobody out of a list of %i', async (had) => {
   const { tenant, cloudflare, run } = listScene({ cloudflare: { entriesPerList: 5_000 } });
@@ -22,18 +22,6 @@ it('I6: twenty refused users do not keep the same others out', async () => {
   const random = seeded(1);
   for (let minute = 0; minute < 3; minute += 1) await run({ random });
   expect(members().high).toHaveLength(10);
-});
-
-it('I12: groups that hang delay no release from a list', async () => {
-  const { tenant, cloudflare, run, env } = listScene({ destinations: 'groups,lists', latencyMs: 20 });
-  env['GROUP_IDS'] = addGroups(tenant).pin;
-  const [ada = ''] = addRisky(tenant, 'high', 4);
-  await run();
-  tenant.dismiss(ada);
-  for (const on of [ON.lookup, ON.members]) tenant.fault({ on, give: faults.hang() });
-  await run({ cache: {} });
-  const last = cloudflare.requests.findLast(({ method }) => method === 'PATCH');
-  expect((last?.at ?? 0) % 60_000).toBeLessThan(3_000);
 });
 
 it.each(['POST', 'DELETE'])(

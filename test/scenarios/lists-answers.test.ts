@@ -8,7 +8,7 @@ import * as faults from '../tenant/faults';
 import { GROUP_NAMES as NAMES } from '../tenant/names';
 import type { Tenant } from '../tenant/tenant';
 import { described, listScene, neverUncovered, patches } from './list-scene';
-import { addRisky, QUARTER_HOURLY, seeded } from './scene';
+import { addGroups, addRisky, QUARTER_HOURLY, seeded } from './scene';
 
 const REFUSAL = { success: false, errors: [{ message: "item: 'ada@contoso.example'" }], messages: [], result: null };
 const atRiskOf = (tenant: Tenant, except?: string) =>
@@ -113,20 +113,13 @@ describe('a PATCH whose answer does not tell', () => {
     const { cloudflare, env, run, listed } = await changing();
     // With time for everything.
     env['DEADLINE_SECONDS'] = '800';
-    for (const only of ['', 'remove']) {
-      const rule = cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(only), give });
-      const { high, low } = listed();
-      cloudflare.forgetRequests();
-      const ended = await run({ cron: QUARTER_HOURLY });
-      expect([ended.ok, ended.events.length > 0]).toEqual([false, true]);
-      for (const event of ended.events) expect(event).toMatch(/^(add|remove)-failed$/);
-      expect(ended.lines.filter(({ removed }) => Array.isArray(removed))).toEqual([]);
-      expect(listed().high).toEqual(expect.arrayContaining(high ?? []));
-      if (only === '') expect([listed().low, ended.lines.at(-1)]).toMatchObject([low, { added: 0, removed: 0 }]);
-      for (const level of ['high', 'low'])
-        expect(patches(cloudflare).filter((one) => one.startsWith(level)).length, level).toBeLessThanOrEqual(10);
-      rule.remove();
-    }
+    cloudflare.fault({ on: /^PATCH/, give });
+    const before = listed();
+    const ended = await run({ cron: QUARTER_HOURLY });
+    expect([ended.ok, new Set(ended.events)]).toEqual([false, new Set(['add-failed', 'remove-failed'])]);
+    expect([listed(), ended.lines.at(-1)]).toMatchObject([before, { added: 0, removed: 0 }]);
+    for (const level of ['high', 'low'])
+      expect(patches(cloudflare).filter((one) => one.startsWith(level)).length, level).toBeLessThanOrEqual(10);
   });
 
   it.each(['append', 'remove'])(
@@ -161,11 +154,9 @@ it.each([
   ['an entry too many', resultOf((result) => [...result, { value: 'more@contoso.example' }])],
   ['an entry without a value', resultOf((result) => [...result.slice(1), { description: 'x' }])],
   ['null where there are entries', resultOf(() => null)],
-  ['nothing where there are entries', resultOf(() => [])],
   ['fewer than the lookup counted', changed(() => ({ result_info: { total_count: 3 } }))],
   ['no success', changed(() => ({ success: false }))],
   ['errors beside success', changed(() => ({ errors: [{ code: 1 }] }))],
-  ['no answer', faults.hang()],
 ])('a list of which comes %s is not whole: it is left alone, and the others go on', async (_, give) => {
   const { tenant, cloudflare, run, listed } = listScene({ cloudflare: { largestPage: 3 } });
   const [ada = '', bo = ''] = addRisky(tenant, 'high', 5);
@@ -206,15 +197,9 @@ it.each(EACH_BEHAVIOUR)('refused: one error that names setting and permission, w
   }
 });
 
-it('a Retry-After is waited out in reads and writes, and a block of two minutes ends the run, not the service', async () => {
+it('a block of two minutes by Cloudflare ends the run, not the service', async () => {
   const { tenant, cloudflare, run, expectInSync } = listScene();
-  addRisky(tenant, 'high', 3);
-  for (const on of [/^GET \/lists\?/, /^GET .*items/, /^PATCH/])
-    cloudflare.fault({ on, times: 1, give: faults.throttled('5') });
   await run();
-  const ended = await run();
-  expect([ended.ok, ended.milliseconds >= 5_000]).toEqual([true, true]);
-  expectInSync();
   cloudflare.requestsPerMinute = 2;
   addRisky(tenant, 'low', 1);
   expect((await run()).ok).toBe(false);
@@ -265,7 +250,8 @@ const kinds = Object.entries(TROUBLE);
 const cases = PLACES.flatMap(([which, on]) => kinds.map(([kind, give]) => [which, kind, on, give] as const));
 
 it.each(cases)('I12 independent: %s %s at %s, the other is in sync as soon as ever', async (which, kind, on, give) => {
-  const { tenant, cloudflare, run, members, listed } = listScene({ ...BOTH, latencyMs: 20 });
+  const { tenant, cloudflare, env, run, members, listed } = listScene({ ...BOTH, latencyMs: 20 });
+  env['GROUP_IDS'] = addGroups(tenant).pin;
   const [ada = '', bo = ''] = addRisky(tenant, 'high', 4);
   await run();
   tenant.setRisk(ada, 'low');
@@ -274,7 +260,8 @@ it.each(cases)('I12 independent: %s %s at %s, the other is in sync as soon as ev
   (which === 'groups' ? tenant : cloudflare).fault({ on, give });
   tenant.forgetRequests();
   cloudflare.forgetRequests();
-  const ended = await run();
+  // Cold, so that more requests hang than may be in flight.
+  const ended = await run({ cache: {} });
   expect(which === 'groups' ? listed() : members()).toEqual(atRiskOf(tenant));
   const { requests } = which === 'groups' ? cloudflare : tenant;
   const last = requests.findLast(({ method }) => method !== 'GET');
@@ -286,13 +273,8 @@ it.each(cases)('I12 independent: %s %s at %s, the other is in sync as soon as ev
   for (const line of ended.lines) if (line.severity === 'error') expect(line['destination']).toBe(which);
 });
 
-it.each([
-  [0, 0],
-  [100, 100],
-  [200, 800],
-])('a first fill on the Free plan starves no list: Graph takes %s ms, Cloudflare %s', async (latencyMs, slow) => {
-  const options = { ...BOTH, latencyMs, cloudflare: { latencyMs: slow } };
-  const { tenant, cloudflare, run, members, listed } = listScene(options);
+it('a first fill on the Free plan starves no list', async () => {
+  const { tenant, cloudflare, run, members, listed } = listScene({ ...BOTH, latencyMs: 100 });
   const counts = { high: 200, medium: 500, low: 600 };
   for (const level of RISK_LEVELS) addRisky(tenant, level, counts[level]);
   const plan = faults.freePlan(bothAs('free plan', tenant, cloudflare));
