@@ -179,18 +179,6 @@ describe('whom no list can hold', () => {
     expect(await run()).toMatchObject({ ok: true, events: ['not-listable'] });
     expect(members().low).toEqual(nowhere.sort());
   });
-
-  it('keeps the address under which they stand, until the release', async () => {
-    const { tenant, cloudflare, run } = listScene();
-    const ada = tenant.addUser({ upn: ADA, level: 'high' });
-    await run();
-    tenant.setUpn(ada, null);
-    for (const level of ['high', 'low', 'none']) {
-      tenant.setRisk(ada, level);
-      expect((await run()).events).toEqual(level === 'none' ? [] : ['not-listable']);
-      expect(levelsOf(cloudflare, ADA)).toEqual(level === 'none' ? [] : [level]);
-    }
-  });
 });
 
 it.each([
@@ -272,5 +260,9 @@ describe('which list is ours', () => {
     const [first, second] = cloudflare.requests.filter(({ path }) => path === '/lists').map(({ at }) => at);
     expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(2_000);
     expectInSync();
+    cloudflare.deleteList(NAMES.low);
+    cloudflare.fault({ on: LOOKUP, after: 1, times: 1, give: faults.json({ success: true, errors: [] }) });
+    expect((await run()).events).toEqual(['lists-unread']);
+    expect(cloudflare.lists()).toHaveLength(2);
   });
 });

@@ -156,19 +156,15 @@ describe('Heartbeat', () => {
     return { ...here, ended, beats };
   }
 
-  it('is one GET after a good run, with nothing of the tenant in it', async () => {
-    const { beats, ended } = await beating(fine);
-    const { signal, ...init } = beats[0] ?? {};
-    expect([ended.ok, beats.length, init]).toEqual([true, 1, { method: 'GET', redirect: 'manual', headers: {} }]);
-  });
-
   it.each<[string, number, Parameters<typeof beating>[1]]>([
+    ['ended well', 1, () => {}],
     ['failed', 0, ({ tenant }) => tenant.fault({ on: ON.riskyUsers, give: faults.status(403) })],
     ['failed at one level', 0, ({ tenant }) => tenant.addGroup({ displayName: NAMES.low, mailEnabled: true })],
     ['was dry', 0, ({ env }) => Object.assign(env, { DRY_RUN: 'true' })],
     ['met something that needs a look', 1, ({ tenant }) => tenant.setRisk(tenant.addUser(), 'hidden')],
-  ])('after a run that %s: %i', async (_, count, prepare) => {
-    expect((await beating(fine, prepare)).beats).toHaveLength(count);
+  ])('is one GET with nothing of the tenant in it, or none, after a run that %s: %i', async (_, count, prepare) => {
+    const init = { method: 'GET', redirect: 'manual', headers: {}, signal: expect.any(AbortSignal) };
+    expect((await beating(fine, prepare)).beats).toEqual(Array(count).fill(init));
   });
 
   it.each<[string, () => Promise<Response>, string, number]>([

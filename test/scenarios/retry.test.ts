@@ -1,7 +1,7 @@
 /** When requests are sent again, and that a run ends before its deadline whatever happens. */
 import { describe, expect, it } from 'vitest';
 import * as faults from '../tenant/faults';
-import { addGroups, addRisky, moving, ON, scene, sentTo } from './scene';
+import { addGroups, addRisky, moving, ON, scene } from './scene';
 
 describe('I8 polite', () => {
   it.each([
@@ -25,19 +25,6 @@ describe('I8 polite', () => {
       expect([ended.events, ended.milliseconds >= wait]).toEqual([[], true]);
       expectInSync();
     }
-  });
-
-  it('keeps Identity Protection calls a second apart: pages, retries and the second reading', async () => {
-    const { runInSync, tenant, run } = scene({ latencyMs: 20 });
-    addRisky(tenant, 'high', 9);
-    await run();
-    tenant.pageSizes = { riskyUsers: 3 };
-    tenant.dismiss(tenant.atRisk('high')[0] ?? '');
-    tenant.fault({ on: ON.riskyUsers, after: 1, times: 2, give: faults.status(429) });
-    tenant.forgetRequests();
-    await runInSync();
-    // The tenant would tell of two within a second.
-    expect(sentTo(tenant, ON.riskyUsers).length).toBeGreaterThanOrEqual(8);
   });
 
   it('tries the parts of a batch again, each by its own status', async () => {

@@ -75,7 +75,7 @@ export function scene({
   const warm: Cache = {};
   let runs = 0;
 
-  async function runWith(cache: Cache, { cron = EVERY_MINUTE, fetch, random = () => 0.5 }: RunOptions) {
+  async function run({ cron = EVERY_MINUTE, cache = warm, fetch, random = () => 0.5 }: RunOptions = {}) {
     const lines: Line[] = [];
     const texts: string[] = [];
     const record = (severity: Line['severity']) => (text: string) => {
@@ -93,11 +93,7 @@ export function scene({
     const start = clock.now();
     const sent = () => tenant.requests.length + cloudflare.requests.length;
     const before = sent();
-    let error: unknown;
-    const fail = (thrown: unknown) => {
-      error = thrown;
-    };
-    await clock.run(() => runWorker(env, cron, io, sink, cache).catch(fail));
+    const error = await clock.run(() => runWorker(env, cron, io, sink, cache).catch((thrown: unknown) => thrown));
     /** The lines that tell of an event. */
     const told = lines.filter(({ event }) => event !== undefined);
     if (withLists) expect(texts.join()).not.toMatch(NEVER_LOGGED);
@@ -127,7 +123,6 @@ export function scene({
       return ids && [...new Set(ids)].sort();
     });
 
-  const run = (runOptions: RunOptions = {}) => runWith(runOptions.cache ?? warm, runOptions);
   /** I1 as a sentence of the tests: each destination holds exactly those at risk at their level. */
   function expectInSync() {
     const atRisk = atEach(tenant.atRisk);
