@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import * as errors from '../tenant/errors';
 import * as faults from '../tenant/faults';
-import { addRisky, batchTo, moving, NAMES, ON, scene, settled, writes } from './scene';
+import { addRisky, batchTo, moving, NAMES, ON, scene, seeded, settled, writes } from './scene';
 
 const partTo = (groupId: string) => (one: faults.FaultTarget) => one.part && one.path.startsWith(`/groups/${groupId}/`);
 
@@ -58,6 +58,15 @@ it.each([
     { event: 'remove-failed', level: 'high', ids: [kept] },
   ]);
   expect(tenant.members(ids.high)).toEqual([...users.filter((id) => id !== poison), kept].sort());
+});
+
+it('I6: twenty refused users do not keep the same others out', async () => {
+  const { tenant, run, members } = await settled();
+  for (const id of addRisky(tenant, 'high', 30).slice(0, 20))
+    tenant.fault({ on: faults.changesOf(id), give: faults.status(403) });
+  const random = seeded(1);
+  for (let minute = 0; minute < 3; minute += 1) await run({ random });
+  expect(members().high).toHaveLength(10);
 });
 
 describe('I6: a user is called gone only when Graph says so of them', () => {

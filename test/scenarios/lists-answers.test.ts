@@ -7,7 +7,7 @@ import { isRecord } from '../tenant/exchange';
 import * as faults from '../tenant/faults';
 import { GROUP_NAMES as NAMES } from '../tenant/names';
 import type { Tenant } from '../tenant/tenant';
-import { described, listScene, neverUncovered, patches } from './list-scene';
+import { addresses, described, listScene, neverUncovered, patches } from './list-scene';
 import { addGroups, addRisky, QUARTER_HOURLY, seeded } from './scene';
 
 const REFUSAL = { success: false, errors: [{ message: "item: 'ada@contoso.example'" }], messages: [], result: null };
@@ -60,6 +60,17 @@ describe('entries that are refused', () => {
     expect([ended.ok, told?.['level'], told?.['ids']]).toEqual([false, 'medium', [odd]]);
     expect(told?.message).toMatch(/userPrincipalName.*EXEMPT_USER_IDS/);
     expect(listed()).toEqual(atRiskOf(tenant, odd));
+  });
+
+  it.each([1_000, 900])('I6: on Enterprise one refused address keeps nobody out of a list of %i', async (had) => {
+    const { tenant, cloudflare, run } = listScene({ cloudflare: { entriesPerList: 5_000 } });
+    addRisky(tenant, 'high', had);
+    await run();
+    const last = tenant.user(addRisky(tenant, 'high', 300).at(-1) ?? '');
+    cloudflare.refusedValues.add(last?.userPrincipalName?.toLowerCase() ?? '');
+    const random = seeded(2);
+    for (let minute = 0; minute < 4; minute += 1) await run({ random });
+    expect(addresses(cloudflare, 'high')).toHaveLength(had + 299);
   });
 });
 
@@ -285,4 +296,11 @@ it('a first fill on the Free plan starves no list', async () => {
     await run({ fetch: plan.fetch });
   }
   expect(members()).toEqual(listed());
+});
+
+it('the last request of a run has ended when the run has, though the sign-in was refused', async () => {
+  const { tenant, cloudflare, run } = listScene({ cloudflare: { latencyMs: 3_000 } });
+  tenant.secretExpired = true;
+  await run();
+  expect(cloudflare.requests.filter(({ endedAt }) => endedAt === undefined)).toEqual([]);
 });
