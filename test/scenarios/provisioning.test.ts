@@ -22,15 +22,14 @@ const handed = ({ lines }: Ended) => lines.flatMap(({ message }) => (message.sta
 
 describe('newcomers', () => {
   it('arrive at Cloudflare in the same run: five calls of five, high first; the others wait for the regular cycle', async () => {
-    const { tenant, run, ids, cloudflare, expectInSync } = await setUp({ delayMs: 1_000 });
+    const { tenant, runInSync, ids, cloudflare } = await setUp({ delayMs: 1_000 });
     addRisky(tenant, 'low', 300);
     addRisky(tenant, 'high', 7);
-    const ended = await run();
+    const ended = await runInSync();
     const message = 'Handed 22 users to Cloudflare by on-demand provisioning. 285 users wait for the regular cycle.';
     expect([ended.events, handed(ended)]).toEqual([[], [message]]);
     expect(cloudflare.arrived(ids.high)).toEqual(tenant.atRisk('high'));
     expect(cloudflare.calls.map(({ members }) => members.length)).toEqual([5, 2, 5, 5, 5]);
-    expectInSync();
   });
 
   it('are offered if they were added for sure (504, but listed then), and not if gone or refused', async () => {
@@ -109,18 +108,17 @@ describe('what goes wrong is one warning, and never the sync', () => {
     ['a call', '200 and words', ON_DEMAND, told({ result: 'Alice Example is out' }), skipped, '(no code)'],
     ['a call', '200 and a key that is not JSON', ON_DEMAND, faults.json({ key: 'Success' }), skipped, '(no result)'],
   ])('%s answered with %s', async (_, _answer, on, give, event, words) => {
-    const { tenant, run, cloudflare, expectInSync } = await setUp();
+    const { tenant, runInSync, cloudflare } = await setUp();
     addRisky(tenant, 'high', 60);
     const fault = tenant.fault({ on, give });
-    // It costs no other token, nor would it help that there is none.
+    // No other token is asked for, which would be refused.
     tenant.fault({ on: ON.token, after: 1, give: faults.status(401) });
-    const ended = await run();
-    expect([ended.ok, ended.events]).toEqual([true, [event]]);
+    const ended = await runInSync();
+    expect(ended.events).toEqual([event]);
     expect(ended.told[0]?.message).toContain(words);
     expect(ended.milliseconds).toBeLessThanOrEqual(50_000);
     if (on === ON_DEMAND) expect(fault.hits()).toBeLessThanOrEqual(10);
     expect(cloudflare.calls).toEqual([]);
     if (event === skipped) expect(handed(ended)[0]).toMatch(/^Handed 0 users .* 60 users wait/);
-    expectInSync();
   });
 });
