@@ -107,11 +107,11 @@ describe('a PATCH whose answer does not tell', () => {
   it.each(Object.entries({ ...DONE, ...NOT_DONE }))(
     '%s: the list is read again, and the rest is sent',
     async (name, give) => {
-      const { cloudflare, runWell, expectInSync } = await changing();
+      const { cloudflare, runInSync } = await changing();
       for (const change of ['append', 'remove'])
         cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(change), times: 1, give });
-      await runWell();
-      expectInSync();
+      const ended = await runInSync();
+      expect([ended.events, ended.lines.at(-1)]).toMatchObject([[], { added: 4, removed: 2 }]);
       const high = cloudflare.listsNamed(NAMES.high)[0]?.id ?? '';
       const sent = cloudflare.requests.filter(({ path }) => path.includes(high)).map(({ method }) => method);
       const change = name.startsWith('429') ? 'PATCH PATCH' : `PATCH GET${name in NOT_DONE ? ' PATCH' : ''}`;
