@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const HISTORIES = 20;
 
 /** A mutant is done with at the first test that fails: what notices most comes first, and what takes long last. */
-const FIRST = ['plan', 'retry', 'config', 'entries', 'sync', 'levels', 'doubt', 'kinds', 'lists'];
+const FIRST = ['plan', 'retry', 'config', 'entries', 'kinds', 'speaks-against', 'levels', 'lists', 'lists-answers'];
 const LAST = ['credentials', 'remedies', 'log', 'figures', 'histories'];
 
 class QuickestFirst extends BaseSequencer {

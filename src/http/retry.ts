@@ -42,6 +42,6 @@ export function retryWaitMs(
 export function parseRetryAfterMs(value: string | undefined, nowMs: number): number | undefined {
   const text = value?.trim() ?? '';
   if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1_000);
-  const date = /^[A-Z][a-z]+,? .*\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  const date = /^[A-Z][a-z]+,? .*\d:\d\d/.test(text) ? Date.parse(text.replace(/ GMT$|$/, ' GMT')) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }

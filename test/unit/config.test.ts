@@ -124,10 +124,11 @@ describe('K8: a variable that is no setting', () => {
     ...['DRYRUN=DRY_RUN', 'Dry-Run=DRY_RUN', 'MAX_REMOVAL=MAX_REMOVALS', 'GROUPS_IDS=GROUP_IDS', `TENANT_ID=${TENANT}`],
     ...[`AZURE_AD_SECRET=${SECRET}`, 'EXEMPT_USERS=EXEMPT_USER_IDS', `CLOUDFLARE_API_TOKEN=${API_TOKEN}`],
     ...[`CLOUDFLARE_ACCOUNT_ID=${ACCOUNT_ID}`, `AZURE_AD_CLIENT_KEY=${KEY}`, `AZURE_AD_CLIENTID=${CLIENT}`],
+    ...['DYR_RUN=DRY_RUN', 'DRY_RIN=DRY_RUN', 'GRUOP_IDS=GROUP_IDS', 'HEARTBAET_URL=HEARTBEAT_URL'],
   ];
   it.each(MEANT.map((pair) => pair.split('=')))('%s: did you mean %s?', async (name = '', meant = '') => {
     const says = `is no setting of this Worker. Did you mean ${meant}? If not, remove it from wrangler.toml, or run: `;
-    for (const value of ['true', false, 1, ''])
+    for (const value of ['true', false, 1, '', ['x']])
       expect(await problemOf(name, value)).toBe(`${says}npx wrangler secret delete ${name}`);
   });
 

@@ -34,10 +34,10 @@ describe('who is at risk', () => {
     expect(assessRisk([atRisk('a', { riskLevel })])).toEqual(reading({}, ['a']));
   });
 
-  it('has the address as it was asked for, in lower case', () => {
+  it('has the address as it was told, in lower case, or empty where there is none', () => {
     const [ada, nobody] = [{ userPrincipalName: 'Ada@Contoso.Example' }, { userPrincipalName: null }];
-    const { addresses } = assessRisk([atRisk('a', ada), atRisk('b', nobody)]);
-    expect([...addresses]).toEqual([['a', 'ada@contoso.example']]);
+    const { addresses } = assessRisk([atRisk('a', ada), atRisk('b', nobody), atRisk('c', {})]);
+    expect(Object.fromEntries(addresses)).toEqual({ a: 'ada@contoso.example', b: '' });
   });
 
   it('does not hang on the order of the entries: the highest level that is known counts', () => {

@@ -14,15 +14,18 @@ describe('A Retry-After', () => {
     ['7', 7_000],
     ['0.5', 500],
     ['1.0001', 1_001],
+    ['12345678901', 12_345_678_901_000],
     ['Mon, 04 May 2026 03:00:30 GMT', 30_000],
     ['Mon, 04 May 2026 02:59:00 GMT', 0],
+    ['Monday, 04-May-26 03:00:30 GMT', 30_000],
+    ['Mon May  4 03:00:30 2026', 30_000],
   ])('of %j is %i ms', (value, milliseconds) => {
     expect(parseRetryAfterMs(value, NOW)).toBe(milliseconds);
   });
 
   it.each([
-    ...['', ' ', 'soon', '-1', '1e3', '1,5', '.5', '7s', '0x10', 'Infinity', '12345678901', '2026-05-04T03:00:30Z'],
-    ...['Mon, 04 May 2026 03:00:30', 'Mon, 99 Xyz 2026 99:00:30 GMT', 'x Mon, 04 May 2026 03:00:30 GMT', undefined],
+    ...['', ' ', 'soon', '-1', '1e3', '1,5', '.5', '7s', '0x10', 'Infinity', '2026-05-04T03:00:30Z'],
+    ...['Mon, 99 Xyz 2026 99:00:30 GMT', 'x Mon, 04 May 2026 03:00:30 GMT', undefined],
   ])('of %j says nothing', (value) => {
     expect(parseRetryAfterMs(value, NOW)).toBeUndefined();
   });
