@@ -66,8 +66,8 @@ export interface Destination {
   readonly name: DestinationName;
   /** `risk` as soon as it is read, undefined if it could not be. */
   read(risk: Risk['first']): Promise<Levels>;
-  /** Makes the empty group or list of a level that is missing. False if there is none afterwards. */
-  create(level: RiskLevel): Promise<boolean>;
+  /** Makes the empty group or list of a level that is missing. */
+  create(level: RiskLevel): Promise<void>;
   /** Gives the users who were added, as far as that is known for sure. */
   add(level: RiskLevel, users: Users, untilMs: number): Promise<Users>;
   /** Whether this run knows that the user stands there, so that they may be removed elsewhere. */

@@ -23,9 +23,9 @@ export async function sync(context: Context, destination: Destination, risk: Ris
   const { adds, removals } = planChanges(first, levels, exempt);
   const make = async ([level, { isMissing }]: [RiskLevel, LevelState]) => {
     if (isMissing && dryRun) log.info(`Dry run: would create ${nameOf(level)}.`, { level });
-    return !isMissing || dryRun || (await destination.create(level)) ? [level] : [];
+    else if (isMissing) await destination.create(level);
   };
-  const there = (await Promise.all([...levels].map(make))).flat();
+  await Promise.all([...levels].map(make));
   // The changes of a level are a step; each but the last gets a part of the time left (I7).
   let steps = adds.size + new Set(removals.map(({ level }) => level)).size;
   const untilMs = () => (--steps > 0 ? partMs(context) : context.endMs);
@@ -36,12 +36,13 @@ export async function sync(context: Context, destination: Destination, risk: Ris
     changed[field] += users.length;
   };
 
-  for (const level of there.filter((one) => adds.has(one))) {
+  for (const level of RISK_LEVELS) {
     const users = adds.get(level) ?? [];
+    if (users.length === 0) continue;
     const added = dryRun ? users : await destination.add(level, users, untilMs());
     tell(level, 'added', added, `to ${nameOf(level)}.`);
   }
-  const wouldHold = (to: RiskLevel, user: string) => dryRun && there.includes(to) && adds.get(to)?.includes(user);
+  const wouldHold = (to: RiskLevel, user: string) => dryRun && adds.get(to)?.includes(user);
   const isCovered = ({ user, to }: Removal) => !to || destination.holds(to, user) || wouldHold(to, user);
   const covered = removals.filter(isCovered);
   const wanted = new Set(covered);

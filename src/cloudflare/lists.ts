@@ -66,13 +66,10 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const options = { untilMs: partMs(context), repeat: 'if throttled' } as const;
       const response = await cloudflare('POST', '', options, { name: what, type: 'EMAIL', description });
       const id = response.isSuccess ? listOf(response.result)?.id : undefined;
-      if (id === undefined) {
-        logOf(level).fail('list-not-created', { what, error: new StepError(response.trace) });
-        return false;
-      }
+      if (id === undefined)
+        return logOf(level).fail('list-not-created', { what, error: new StepError(response.trace) });
       targets.set(level, { level, id, entries: [], patches: 0 });
       logOf(level).warn('list-created', { what, id });
-      return true;
     },
 
     async add(level, users, untilMs) {

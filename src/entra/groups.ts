@@ -73,20 +73,15 @@ export function createGroups(runContext: Context): Destination {
       const body = { displayName: what, description: DESCRIPTION, ...kind };
       const options = { untilMs: partMs(context), repeat: 'if not done' } as const;
       const { status, trace, ...answer } = await graph.send({ method: 'POST', path: '/groups', body }, options);
-      const id = status === 201 ? objectIdOf(recordOf(answer.body)['id']) : undefined;
+      const id = status === 201 && !trace.cause ? objectIdOf(recordOf(answer.body)['id']) : undefined;
       if (id === undefined) {
         const cause = trace.cause ?? (status === 400 ? 'name taken' : undefined);
-        const error = new StepError(
-          { ...trace, cause },
-          status === 201 ? 'Graph created the group but gave no id' : undefined,
-        );
-        logOf(level).fail('group-not-created', { what, error });
-        return false;
+        const said = status === 201 ? 'Graph answered 201 and gave no id' : undefined;
+        return logOf(level).fail('group-not-created', { what, error: new StepError({ ...trace, cause }, said) });
       }
       cache.created = { ...cache.created, [level]: { id, atMs: io.now() } };
       known.set(level, { group: { id, isYoung: true }, members: new Set(), isCreated: true });
       logOf(level).warn('group-created', { what, id });
-      return true;
     },
 
     async add(level, users, untilMs) {

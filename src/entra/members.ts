@@ -79,8 +79,8 @@ export async function changeMembers(context: Context, change: Change) {
 
 /** What a response says of one user (learn: group-post-members, group-delete-members; texts observed). */
 function meaningOf(change: Change, trace: Trace, user: UserId, groupIsThere?: boolean): Answer['meaning'] {
-  const { status, code, cause } = trace;
-  if (status === 204) return code !== undefined || change.doubted.has(user) ? 'open' : 'done';
+  const { status, cause } = trace;
+  if (status === 204) return cause !== undefined || change.doubted.has(user) ? 'open' : 'done';
   if (status === 404 && change.verb === 'add') return groupIsThere && !change.isKnown(user) ? 'gone' : 'failed';
   if (status === 404 || cause === 'already a member' || cause === 'no member') return 'open';
   // Refused or put off, or else nobody knows.

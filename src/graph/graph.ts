@@ -92,8 +92,10 @@ export function urlOf(origin: string, path: string): string {
 /** A response of Graph, of one part of a batch, or of the sign-in, with what it says of itself. */
 export function understand({ status, missing, header, body }: HttpResponse) {
   const isOk = status >= 200 && status < 300;
-  const { code = '', message = '' } = errorOf(body)?.error ?? {};
-  const known = isOk ? undefined : CAUSES.find(([, said]) => said.test(`${status} ${code} ${message}`))?.[0];
+  const error = errorOf(body)?.error;
+  const { code = '', message = '' } = error ?? {};
+  // A success with an error in it is no answer.
+  const known = isOk ? error && 'no answer' : CAUSES.find(([, said]) => said.test(`${status} ${code} ${message}`))?.[0];
   const told = { code: plain(code), requestId: plain(header('request-id')), cause: missing ?? known };
   const trace: Trace = { service: 'Graph', status, ...told };
   return { status, body, retryAfter: header('retry-after'), trace };
