@@ -2,7 +2,6 @@
 import { createAdmin } from './admin';
 import { answerBatch, groupsWritten, isBatch, readParts } from './batch';
 import type { Clock } from './clock';
-import { type Cloud, HOSTS } from './clouds';
 import { createDirectory } from './directory';
 import type { Answer, Call } from './exchange';
 import { createFlights, createFrontDoor } from './front-door';
@@ -12,7 +11,7 @@ import { createProvisioning } from './provisioning';
 import { answerGraph } from './routes';
 import { createSignIn } from './token-endpoint';
 import { headersOf, placeOf, settled } from './wire';
-import { type Knobs, unexpected, type World } from './world';
+import { type Cloud, HOSTS, type Knobs, unexpected, type World } from './world';
 
 export type { RecordedRequest } from './front-door';
 

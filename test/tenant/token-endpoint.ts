@@ -1,9 +1,8 @@
 /** The sign-in service: client credentials with a secret or a certificate (v2-oauth2-client-creds-grant-flow.md). */
 import { checkAssertion } from './assertion';
-import { HOSTS } from './clouds';
 import { expiredToken, signInRefusal as refused } from './errors';
 import { type Answer, type Call, ok } from './exchange';
-import type { World } from './world';
+import { HOSTS, type World } from './world';
 
 /** `certificate`: PEM of the one registered with the application. */
 type Registration = Record<'tenantId' | 'clientId' | 'clientSecret', string> & { certificate: string | undefined };

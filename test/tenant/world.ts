@@ -1,8 +1,16 @@
 /** What every route of the stand-in tenant works with: the directory, the settings a test may turn, and the notebook of violations. */
 import type { Clock } from './clock';
-import type { Cloud, Hosts } from './clouds';
 import type { Directory } from './directory';
 import type { Pages } from './pages';
+
+export type Cloud = 'global' | 'usgov' | 'dod';
+export type Hosts = { login: string; graph: string };
+/** Of each cloud that has riskyUsers (concepts/deployments.md). */
+export const HOSTS: Record<Cloud, Hosts> = {
+  global: { login: 'login.microsoftonline.com', graph: 'graph.microsoft.com' },
+  usgov: { login: 'login.microsoftonline.us', graph: 'graph.microsoft.us' },
+  dod: { login: 'login.microsoftonline.us', graph: 'dod-graph.microsoft.us' },
+};
 
 /** What a test may change at any time. */
 export interface Knobs {

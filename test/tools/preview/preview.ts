@@ -2,8 +2,8 @@
 import { nameOf } from '../../../src/context';
 import { SettingsError } from '../../../src/errors';
 import { OBJECT_ID, RISK_LEVELS } from '../../../src/plan';
-import { HOSTS } from '../../tenant/clouds';
 import type { Fetch } from '../../tenant/front-door';
+import { HOSTS } from '../../tenant/world';
 import { type Chain, type Check, causeOf, createApi, examine, render } from './chain';
 import * as cloudflare from './cloudflare';
 import { dryRun, type inWorkerd, runLines } from './dry-run';
