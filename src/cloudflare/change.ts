@@ -1,7 +1,7 @@
 /** Changes the entries of one list with as few PATCHes as can be, and tells what became of each entry. */
 import { attempt, type Context, nameOf } from '../context';
 import { StepError, type Trace } from '../errors';
-import { RETRY, retryWaitMs } from '../http/retry';
+import { retryWaitMs } from '../http/retry';
 import type { Verb } from '../log/events';
 import type { Refused } from '../log/log';
 import { type RiskLevel, shuffled, type UserId } from '../plan';
@@ -48,11 +48,10 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
       target.patches += 1;
       return 0;
     };
-    const attempts = Math.min(RETRY.attempts, MOST_PATCHES - target.patches);
+    const attempts = MOST_PATCHES - target.patches;
     const options = { untilMs, repeat: 'if throttled', attempts, paceMs } as const;
-    const values = new Set(some.map(({ value }) => value));
     const append = some.map(({ value, user }) => ({ value, description: user }));
-    const body = verb === 'add' ? { append } : { remove: [...values] };
+    const body = verb === 'add' ? { append } : { remove: some.map(({ value }) => value) };
     const { isSuccess, trace, retryAfter } = await cloudflare('PATCH', `/${target.id}`, options, body);
     last = trace;
     waitMs = retryWaitMs({ ...trace, retryAfter, attempts: 1, nowMs: io.now(), random: io.random() }) ?? 0;
@@ -62,8 +61,8 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
       return true;
     }
     done.push(...some);
-    const others = target.entries.filter(({ value }) => !values.has(value));
-    target.entries = verb === 'add' ? [...others, ...some] : others;
+    // Of what is removed nobody asks again in this run.
+    if (verb === 'add') target.entries = [...target.entries, ...some];
     return true;
   }
 
@@ -96,9 +95,9 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     else if (await send(some)) continue;
     else if (some === entries || kindOf(last) !== 'refused') {
       // A service that has just failed is left alone as by any other request (I8).
-      if (waitMs > 0) await io.sleep(Math.max(0, Math.min(waitMs, untilMs - io.now())));
+      await io.sleep(Math.max(0, Math.min(waitMs, untilMs - io.now())));
       const open = await readAgain(rest());
-      const ends = verb === 'add' ? LIMITS.map((limit) => limit - target.entries.length) : [];
+      const ends = LIMITS.map((limit) => limit - target.entries.length);
       if (some === entries && kindOf(last) !== 'final') parts = split(shuffled(open, io.random), ends);
       else fail(open);
     } else if (isAtLimit && full.length > 0) full.push(...usersOf(rest()));
