@@ -23,12 +23,14 @@ const number = v.optional(v.number());
 const text = v.string();
 const orNone = v.nullish(text, '');
 /** Shapes of the official client, `cloudflare` 7.3.0; a refused item has no code (observed). */
-const Envelope = v.object({
-  success: v.boolean(),
-  errors: v.nullish(v.array(v.object({ code: number })), []),
-  result: v.optional(v.unknown()),
-  result_info: v.nullish(v.object({ total_count: number })),
-});
+const envelopeOf = parserOf(
+  v.object({
+    success: v.boolean(),
+    errors: v.nullish(v.array(v.object({ code: number })), []),
+    result: v.optional(v.unknown()),
+    result_info: v.nullish(v.object({ total_count: number })),
+  }),
+);
 const id = v.pipe(text, v.regex(/^[0-9A-Za-z-]{1,64}$/));
 export const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
 export type List = v.InferOutput<typeof List>;
@@ -48,13 +50,13 @@ export function createCloudflare(config: Config, http: Http) {
   // No PUT: it would replace all entries.
   return async (method: 'GET' | 'POST' | 'PATCH', path: string, options: SendOptions, body?: unknown) => {
     const response = await http.send({ method, url: base + path, headers, body }, options);
-    const parsed = v.safeParse(Envelope, response.body);
-    const { success, errors = [], result, result_info } = parsed.success ? parsed.output : {};
+    const envelope = envelopeOf(response.body);
+    const { success, errors = [], result, result_info } = envelope ?? {};
     const { status, missing } = response;
     const codes = errors.flatMap(({ code }) => code ?? []);
     const isOk = status >= 200 && status < 300;
     const known = CAUSES.find(([, some, alone]) => status === alone || codes.some((code) => some.includes(code)));
-    const cause = missing ?? (isOk ? (parsed.success ? undefined : 'no answer') : known?.[0]);
+    const cause = missing ?? (isOk ? (envelope ? undefined : 'no answer') : known?.[0]);
     // Its texts may name addresses: only its codes are told.
     const told = { code: plain(codes.join('.')), requestId: plain(response.header('cf-ray')) };
     const isSuccess = isOk && success === true && errors.length === 0;

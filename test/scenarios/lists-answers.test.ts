@@ -200,6 +200,7 @@ it.each([
   ['null where there are entries', resultOf(() => null)],
   ['fewer than the lookup counted', changed(() => ({ result_info: { total_count: 3 } }))],
   ['no success', changed(() => ({ success: false }))],
+  ['success with status 500', { inBatch: false, give: async ({ process }) => ({ ...(await process()), status: 500 }) }],
   ['errors beside success', changed(() => ({ errors: [{ code: 1 }] }))],
 ])('a list of which comes %s is not whole: it is left alone, and the others go on', async (_, give) => {
   const { tenant, cloudflare, run, listed } = listScene({ cloudflare: { largestPage: 3 } });
@@ -235,6 +236,9 @@ it.each(EACH_BEHAVIOUR)('refused: one error that names setting and permission, w
     const ended = await run();
     const errors = ended.lines.filter(({ severity }) => severity === 'error');
     expect([ended.ok, errors.length], wrong).toEqual([false, 1]);
+    const trace = { code: expect.stringMatching(/^\d{4,5}$/), 'request-id': expect.stringMatching(/-FRA$/) };
+    expect(errors).toMatchObject([trace]);
+    expect(errors[0]?.message.includes('is not a valid API token')).toBe(wrong === 'token');
     expect(errors[0]?.message).toMatch(/CLOUDFLARE_ZERO_TRUST_API_TOKEN.*Account > Zero Trust > Edit/);
     if (wrong.includes('account')) expect(errors[0]?.message).toContain('CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID');
     expect(patches(cloudflare).length).toBeLessThanOrEqual(wrong === 'read-only' ? 1 : 0);

@@ -216,6 +216,24 @@ describe('which list is ours', () => {
     expect([described(cloudflare, oldest), described(cloudflare, younger)]).toEqual([[user], [user]]);
   });
 
+  const of = { type: 'DOMAIN', created_at: '2020-01-01T00:00:00Z' };
+  it.each([
+    [
+      'lists of another type, older ones',
+      (all: object[]) => [...all, ...all.map((one, n) => ({ ...one, ...of, id: `x${n}` }))],
+      [],
+    ],
+    ['a list twice', (all: object[]) => [...all, ...all.slice(0, 1)], ['lists-unread']],
+  ])('by a lookup that holds %s', async (_, change, events) => {
+    const { tenant, cloudflare, run, listed } = listScene();
+    await run();
+    const users = addRisky(tenant, 'high', 1);
+    const give = faults.rewrite((body) => ({ ...Object(body), result: change(Object(body).result) }));
+    cloudflare.fault({ on: LOOKUP, give });
+    expect((await run()).events).toEqual(events);
+    expect(listed().high).toEqual(events.length > 0 ? [] : users);
+  });
+
   it('one that was renamed fails its level, and none is made or used in its place', async () => {
     const { tenant, cloudflare, run, listed } = listScene();
     const [ada = ''] = addRisky(tenant, 'high', 1);
