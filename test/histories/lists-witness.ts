@@ -2,6 +2,7 @@
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
 import { NAMES } from '../scenarios/scene';
 import { isGuid } from '../tenant/guids';
+import type { Isolate } from './groups-witness';
 import { type Entry as Json, records } from './reading';
 import { creationRules, noteBroken, releaseRules, standingRules } from './rules';
 import type { Answered, Done, Judge, Sent } from './witness';
@@ -12,13 +13,15 @@ export type Entry = { value: string; address: string; user: string | undefined }
 type List = ReturnType<typeof newList>;
 const MOST_PATCHES = 10;
 
-export function watchLists(judge: Judge) {
+export function watchLists(judge: Judge, { told }: Isolate) {
   const { wrong, readings, exempt, now } = judge;
   const lookups: { startMs: number; endMs: number; lists: Json[] }[] = [];
   const lists = new Map<string, List>();
   const pages = new Map<string, Map<string, Entry>>();
   const asked = new Set<string>();
   const released = new Set<string>();
+  /** What is told again to be done may not be, so the run has to look. */
+  const toldBefore = new Set(told);
   let removing = false;
   /** To which users are being added: what is learnt later comes too late for its log. */
   let current: List | undefined;
@@ -127,8 +130,12 @@ export function watchLists(judge: Judge) {
     if (isSuccess || isThrottled || (isRefused && list.failed.has(verb))) list.mustRead.delete(verb);
     if (!isSuccess) return void (isThrottled || list.failed.add(verb));
     const added = records(append).map(toEntry);
-    for (const { user = '' } of added) list.added.set(user, true);
-    for (const one of list.removed.keys()) if ([remove].flat().includes(one.value)) list.removed.set(one, true);
+    const gone = [...list.removed.keys()].filter(({ value }) => [remove].flat().includes(value));
+    const keys = [...added, ...gone].map(({ user }) => `${verb} ${list.level} ${user}`);
+    const isSure = !keys.some((key) => toldBefore.has(key));
+    for (const key of keys) told.add(key);
+    for (const { user = '' } of added) list.added.set(user, isSure);
+    for (const one of gone) list.removed.set(one, isSure);
     list.entries = [...list.entries.filter(({ value }) => ![remove].flat().includes(value)), ...added];
   }
 

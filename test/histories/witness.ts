@@ -34,7 +34,7 @@ export function witness(inner: Io['fetch'], known: Known) {
   const readings: Reading[] = [];
   const judge = { ...known, wrong, readings };
   const groups = watchGroups(judge, known);
-  const lists = watchLists(judge);
+  const lists = watchLists(judge, known.isolate);
   const listing = createListings(now);
   /** Until when a request, or a part of a batch, was asked to stay away, and when it has failed. */
   const away = new Map<string, number>();
