@@ -40,7 +40,7 @@ export interface Group {
  * until it is listed. Throws StepError unless the answer is whole, SignInError.
  */
 export async function findByName(context: Context): Promise<Findings<Group>> {
-  const groups = await readGroups(context, 'displayName', RISK_LEVELS.map(nameOf), namedGroupOf, '&$top=999');
+  const groups = await readGroups(context, 'displayName', RISK_LEVELS.map(nameOf), namedGroupOf);
   const youngFromMs = context.io.now() - YOUNG_MS;
   const madeMs = ({ createdDateTime }: ShownGroup) => Date.parse(createdDateTime ?? '') || NEVER_MS;
   const oldestFirst = groups.sort((a, b) => madeMs(a) - madeMs(b) || (a.id < b.id ? -1 : 1));
@@ -48,7 +48,7 @@ export async function findByName(context: Context): Promise<Findings<Group>> {
     const named = oldestFirst.filter((group) => isNamed(group, level));
     const eligible = named.find((group) => whyIneligible(group) === undefined);
     const own = context.cache.created?.[level];
-    const isUnlisted = own && own.atMs > youngFromMs && named.every(({ id }) => id !== own.id);
+    const isUnlisted = named.length === 0 && own !== undefined && own.atMs > youngFromMs;
     const unlisted = isUnlisted ? { id: own.id, isYoung: true } : undefined;
     const it = eligible ? { id: eligible.id, isYoung: madeMs(eligible) > youngFromMs } : unlisted;
     const others = named.map(({ id }) => id).filter((id) => id !== it?.id);
@@ -98,9 +98,9 @@ export function createPinCheck(context: Context, pins: Readonly<Record<RiskLevel
   };
 }
 
-function readGroups(context: Context, key: string, values: readonly string[], parse: Parse<ShownGroup>, more = '') {
+function readGroups(context: Context, key: string, values: readonly string[], parse: Parse<ShownGroup>) {
   const filter = encodeURIComponent(`${key} in (${values.map((one) => `'${one}'`).join(',')})`);
-  const path = `/groups?$filter=${filter}&$select=${SELECT}${more}`;
+  const path = `/groups?$filter=${filter}&$select=${SELECT}`;
   return readList(context.graph, path, parse, { untilMs: partMs(context) });
 }
 

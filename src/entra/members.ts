@@ -57,7 +57,7 @@ export async function changeMembers(context: Context, change: Change) {
       const user = some[index] ?? '';
       return { user, error: new StepError(trace), meaning: meaningOf(change, trace, user, isThere) };
     });
-    const ending = isThere === false ? batch[0] : endOfLevel(batch);
+    const ending = endOfLevel(batch);
     answers.push(...batch);
     if (ending === undefined) continue;
     answers.push(...users.slice(start + BATCH_PARTS).map((user): Answer => ({ ...ending, user, meaning: 'failed' })));

@@ -25,8 +25,12 @@ describe('groups of the same name', () => {
     const { tenant, run } = scene();
     const [lower, higher] = ['11111111-0000-4000-8000-000000000001', '99999999-0000-4000-8000-000000000009'];
     for (const id of [higher, lower]) tenant.addGroup({ id, displayName: NAMES.low });
-    const made = (id: unknown) => ({ createdDateTime: id === lower ? date : '2026-05-04T02:59:30Z' });
-    tenant.fault({ on: ON.lookup, give: altered(({ id }) => made(id)) });
+    const made = (one: object) => ({
+      ...one,
+      createdDateTime: Object(one).id === lower ? date : '2026-05-04T02:59:30Z',
+    });
+    const give = faults.rewrite((body) => ({ ...Object(body), value: Object(body).value.map(made).reverse() }));
+    tenant.fault({ on: ON.lookup, give });
     addRisky(tenant, 'low', 1);
     await run();
     expect([tenant.members(lower), tenant.members(higher)]).toEqual([tenant.atRisk('low'), []]);
@@ -65,6 +69,13 @@ describe('a group that is made', () => {
   it.each<[string, faults.Fault, number, string[]]>([
     ['refused', faults.status(400), 2, FAILED],
     ['answered without an id', faults.rewrite(() => ({})), 3, FAILED],
+    ['answered with an error beside the id', faults.rewrite((body) => ({ ...Object(body), error: {} })), 3, FAILED],
+    [
+      'answered 202',
+      { inBatch: false, give: async ({ process }) => ({ ...(await process()), status: 202 }) },
+      3,
+      FAILED,
+    ],
     ['answered with 503 without Retry-After although it happened', faults.status(503, { applied: true }), 3, FAILED],
     ['not answered although it happened', faults.hang({ applied: true }), 3, FAILED],
     ['throttled, so that it surely did not happen', faults.throttled('3'), 3, []],
@@ -73,8 +84,9 @@ describe('a group that is made', () => {
     const { tenant, run, runInSync } = scene();
     tenant.fault({ on: ON.create, times: 1, give });
     addRisky(tenant, 'high', 1);
-    expect((await run()).events.filter((event) => event !== 'group-created')).toEqual(events);
-    expect(tenant.groups()).toHaveLength(count);
+    const ended = await run();
+    expect(ended.events.filter((event) => event !== 'group-created')).toEqual(events);
+    expect([tenant.groups().length, ended.lines.at(-1)]).toMatchObject([count, { added: 1 - events.length }]);
     await runInSync();
     expect(tenant.groups()).toHaveLength(3);
   });

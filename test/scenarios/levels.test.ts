@@ -88,7 +88,9 @@ describe('I6: a user is called gone only when Graph says so of them', () => {
     expect(failures).toMatchObject([{ event: 'add-failed', ids: [gone] }]);
     expect(tenant.members(NAMES.high)).toEqual([other]);
     await clock.advance(900_000);
+    const more = addRisky(tenant, 'high', 1);
     expect((await run()).events).toEqual(['users-gone']);
+    expect(tenant.members(NAMES.high)).toEqual([other, ...more].sort());
   });
 });
 

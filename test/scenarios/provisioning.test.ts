@@ -55,12 +55,15 @@ describe('newcomers', () => {
     expect(cloudflare.arrived(ids.high)).toEqual([user]);
   });
 
-  it('cause no request at all when there are none, nor in a dry run, nor without time for it', async () => {
-    const { tenant, run, env } = await setUp();
+  it('cause no request at all when there are none, in a dry run, without time, or in a group just made', async () => {
+    const { tenant, run, runInSync, env, ids } = await setUp();
     await run();
     addRisky(tenant, 'high', 2);
     for (const more of [{ DRY_RUN: 'true' }, { DRY_RUN: 'false', DEADLINE_SECONDS: '5' }])
       expect([Object.assign(env, more), (await run()).events]).toEqual([env, []]);
+    tenant.deleteGroup(ids.high);
+    env['DEADLINE_SECONDS'] = '50';
+    expect((await runInSync()).events).toEqual(['group-created']);
     expect(sentTo(tenant, /servicePrincipals/)).toEqual([]);
   });
 });

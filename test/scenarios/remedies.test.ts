@@ -138,7 +138,13 @@ const FAILURES: Messages = {
   'members-unread: RiskLevel-medium … The group is gone … GROUP_IDS': all(pinned, remove('medium')),
   'members-unread (expired page): page token … The next run … cron … DEADLINE_SECONDS in wrangler.toml': expires,
   'group-not-created: RiskLevel-high … Group.Create … consent … GROUP_IDS': all(remove('high'), lose('Group.Create')),
-  'group-not-created: RiskLevel-high … next run looks again': all(remove('high'), give(ON.create, faults.json({}))),
+  'group-not-created: RiskLevel-high … answered 201 and gave no id … next run looks again': all(
+    remove('high'),
+    give(
+      ON.create,
+      faults.rewrite(() => ({})),
+    ),
+  ),
   'group-not-created (name taken): renamed our group … give it its name back, or pin it with GROUP_IDS': renamed,
   'group-not-created (name taken): was not created (Graph answered 400 … pin it with GROUP_IDS': refusesName,
   'group-gone: RiskLevel-high is gone … GROUP_IDS': all(longAgo, losesHigh),

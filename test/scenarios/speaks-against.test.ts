@@ -1,5 +1,6 @@
 /** Successes that something in the answer, or in what is read afterwards, speaks against (K2, K7). */
 import { expect, it, test } from 'vitest';
+import { alreadyMember, badRequest } from '../tenant/errors';
 import { isRecord, parseJson } from '../tenant/exchange';
 import * as faults from '../tenant/faults';
 import * as lists from '../tenant/list-faults';
@@ -30,6 +31,21 @@ test.each([
   expect(ended.lines.flatMap((line) => [line['added'], line['removed']])).not.toContain(mover);
 });
 
+const notMember = badRequest("One or more removed object references do not exist for 'members'.");
+test.each([
+  ['"already exist"', 'POST', faults.refuse(alreadyMember(), { applied: true })],
+  ['"do not exist"', 'DELETE', faults.refuse(notMember, { applied: true })],
+  ['404', 'DELETE', faults.status(404, { applied: true })],
+  ['204 again', 'POST', faults.ignored()],
+])('I6: a whole batch answered with %s to %s says nothing of the users after it', async (words, method, give) => {
+  const { tenant, run, runInSync, strangers } = await settled();
+  if (method === 'POST') addRisky(tenant, 'high', 45);
+  else strangers('high', 45);
+  const rule = tenant.fault({ on: (one) => one.part && one.method === method, give });
+  if (words.includes('again')) expect([(await run()).ok, rule.remove()]).toEqual([true, undefined]);
+  await runInSync();
+});
+
 test.each([
   ['an error', faults.json({ error })],
   ['a page of some gateway', faults.html()],
@@ -49,7 +65,8 @@ test.each(['createdDateTime', 'groupTypes', 'mailEnabled', 'securityEnabled'])(
       on: ON.lookup,
       give: lists.altered(({ id }) => (id === ids.high ? { [property]: undefined } : {})),
     });
-    expect((await run()).events).toEqual(['groups-unread']);
+    const message = expect.stringContaining('Graph does not show which of several groups');
+    expect((await run()).told).toMatchObject([{ event: 'groups-unread', status: 200, message }]);
     expect([tenant.members(younger), members().low?.includes(mover)]).toEqual([[], true]);
   },
 );
