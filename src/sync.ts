@@ -53,8 +53,8 @@ export async function sync(context: Context, destination: Destination, risk: Ris
   }
   const agreed = await agreeOn([...wanted], risk, maxRemovals, log);
   for (const level of RISK_LEVELS) {
-    const isInDoubt = (user: string) => risk.readings.some(({ inDoubt }) => inDoubt.has(user));
-    const users = agreed.flatMap((one) => (one.level === level && !isInDoubt(one.user) ? one.user : []));
+    const stays = (id: string) => risk.readings.some((one) => one.inDoubt.has(id) || one.atRisk.get(id) === level);
+    const users = agreed.flatMap((one) => (one.level === level && !stays(one.user) ? one.user : []));
     if (users.length === 0) continue;
     const removed = dryRun ? users : await destination.remove(level, users, untilMs(), risk.readings);
     const moved = removed.filter((user) => first.atRisk.has(user));

@@ -26,9 +26,9 @@ export interface Target {
 type Change = { verb: Verb; entries: readonly Entry[]; untilMs: number };
 
 /**
- * Adds or removes entries until `untilMs`: all with one PATCH if that is taken. One that is not is never repeated: the
- * list is read again, and what is still open is sent, halved where it is refused. Gives what is done, the target says
- * what the list holds then, and the log what is not done.
+ * Adds or removes entries until `untilMs`: all with one PATCH if that is taken. One that is not is never repeated (unless
+ * throttled): the list is read again, and what is still open is sent, halved where it is refused. Gives what is done,
+ * the target says what the list holds then, and the log what is not done.
  */
 export async function changeEntries(cloudflare: Cloudflare, context: Context, target: Target, change: Change) {
   const { verb, entries, untilMs } = change;

@@ -76,7 +76,7 @@ export async function readLists(cloudflare: Cloudflare, context: Context): Promi
   return lists.filter(({ type }) => type === 'EMAIL');
 }
 
-/** Which of them is ours, for each level. Throws StepError where it is not told which of two is the oldest. */
+/** Which of them is ours, for each level. */
 export function judgeLists(lists: readonly List[]): Findings<List> {
   const ageMs = ({ created_at }: List) => Date.parse(created_at) || Number.MAX_VALUE;
   const oldestFirst = [...lists].sort((a, b) => ageMs(a) - ageMs(b) || (a.id < b.id ? -1 : 1));
@@ -86,10 +86,10 @@ export function judgeLists(lists: readonly List[]): Findings<List> {
     // Policies refer to lists by id.
     if (renamed) return { kind: 'unusable', tell: (log) => log.fail('list-renamed', { what, id: renamed.id }) };
     const named = oldestFirst.filter(({ name }) => name === what);
-    const [it, ...others] = named;
-    if (others.length > 0 && named.some(({ created_at }) => !Date.parse(created_at)))
-      throw new StepError({ service: 'Cloudflare', status: 200 }, 'it does not say which of two lists is the oldest');
-    return it ? { kind: 'found', it, others: others.map(({ id }) => id) } : { kind: 'none' };
+    const ids = named.map((one) => one.id);
+    if (ids.length > 1 && named.some(({ created_at }) => !Date.parse(created_at)))
+      return { kind: 'unusable', tell: (log) => log.fail('name-unclear', { what }, ids) };
+    return named[0] ? { kind: 'found', it: named[0], others: ids.slice(1) } : { kind: 'none' };
   };
   return new Map(RISK_LEVELS.map((level) => [level, judge(level)]));
 }

@@ -91,15 +91,14 @@ export function removableEntries(level: RiskLevel, known: Survey, when: 'now' | 
       // By an entry of somebody else an address would stand only for as long as they need it.
       return named.includes(user) || addresses.get(user) === address;
     });
-  const list = standing.get(level) ?? [];
-  // Whoever is at risk here with an address that was not told may stand under any.
-  const isHidden = ({ atRisk, addresses }: RiskReading) =>
-    [...atRisk].some(([user, at]) => at === level && !addresses.has(user) && list.every((one) => one.user !== user));
+  // Whose address was not told may stand under any.
+  const isHidden = ({ atRisk, inDoubt, addresses }: RiskReading) =>
+    [...atRisk.keys(), ...inDoubt].some((user) => !exempt.has(user) && !addresses.has(user));
   if (readings.some(isHidden)) return [];
   const isRemovable = ({ address }: Entry) =>
     !present.get(level)?.get(address)?.includes(undefined) &&
     owners.get(address)?.every((user) => user === undefined || mayLose(user, address));
-  return list.filter(isRemovable);
+  return standing.get(level)?.filter(isRemovable) ?? [];
 }
 
 /** The values of each key, of which there are few. */

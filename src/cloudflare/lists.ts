@@ -55,7 +55,9 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       know([reading]);
       const atRisk = [...reading.atRisk.keys()].filter((user) => !config.EXEMPT_USER_IDS.has(user));
       const users = atRisk.filter((user) => entry.listableAddress(user, reading) === undefined);
-      const tell = config.DESTINATIONS.has('groups') ? log.warn : log.fail;
+      // While an address is not told, nobody is removed either.
+      const isTold = users.every((user) => reading.addresses.has(user));
+      const tell = config.DESTINATIONS.has('groups') && isTold ? log.warn : log.fail;
       if (users.length > 0) tell('not-listable', { count: users.length }, users);
       return new Map([...states].map(([level, state]) => [level, { ...state, ...entry.membershipOf(level, known) }]));
     },

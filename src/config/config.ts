@@ -107,7 +107,7 @@ function unknownNames(env: Readonly<Record<string, unknown>>): string[] {
   });
 }
 
-/** The setting that has most of the name's pairs of letters; undefined if none has nearly all. */
+/** The setting that has most of the name's pairs of letters; undefined if none has more than half. */
 function nearest(name: string): string | undefined {
   const wanted = letterPairs(name);
   const shareOf = (setting: string) =>

@@ -73,7 +73,7 @@ export function createGroups(runContext: Context): Destination {
       const body = { displayName: what, description: DESCRIPTION, ...kind };
       const options = { untilMs: partMs(context), repeat: 'if not done' } as const;
       const { status, trace, ...answer } = await graph.send({ method: 'POST', path: '/groups', body }, options);
-      const id = status === 201 && !trace.cause ? objectIdOf(recordOf(answer.body)['id']) : undefined;
+      const id = status === 201 ? objectIdOf(recordOf(answer.body)['id']) : undefined;
       if (id === undefined) {
         const cause = trace.cause ?? (status === 400 ? 'name taken' : undefined);
         const said = status === 201 ? 'Graph answered 201 and gave no id' : undefined;

@@ -1,7 +1,7 @@
 /** Which group is ours: found by name, or shown by id. */
 import * as v from 'valibot';
 import { attempt, type Context, type Finding, type Findings, type LevelState, nameOf, partMs } from '../context';
-import { StepError } from '../errors';
+import type { StepError } from '../errors';
 import { parserOf } from '../graph/graph';
 import { type Parse, readList } from '../graph/many';
 import { RISK_LEVELS, type RiskLevel } from '../plan';
@@ -25,9 +25,7 @@ type ShownGroup = v.InferOutput<typeof ShownGroup>;
 
 /** How long a new group may stay unknown to parts of Entra (learn: group-post-members; a few seconds as a rule). */
 const YOUNG_MS = 600_000;
-const NEVER_MS = Number.MAX_VALUE;
 const NOT_SHOWN = 'Graph does not show what kind of group it is';
-const NO_ORDER = 'Graph does not show which of several groups of one name is the oldest eligible one';
 
 export interface Group {
   id: string;
@@ -42,22 +40,26 @@ export interface Group {
 export async function findByName(context: Context): Promise<Findings<Group>> {
   const groups = await readGroups(context, 'displayName', RISK_LEVELS.map(nameOf), namedGroupOf);
   const youngFromMs = context.io.now() - YOUNG_MS;
-  const madeMs = ({ createdDateTime }: ShownGroup) => Date.parse(createdDateTime ?? '') || NEVER_MS;
+  const madeMs = ({ createdDateTime }: ShownGroup) => Date.parse(createdDateTime ?? '') || Number.MAX_VALUE;
   const oldestFirst = groups.sort((a, b) => madeMs(a) - madeMs(b) || (a.id < b.id ? -1 : 1));
   const judge = (level: RiskLevel): Finding<Group> => {
     const named = oldestFirst.filter((group) => isNamed(group, level));
-    const eligible = named.find((group) => whyIneligible(group) === undefined);
+    const possible = named.filter((group) => [undefined, NOT_SHOWN].includes(whyIneligible(group)));
+    const isUndated = ({ createdDateTime }: ShownGroup) => !Date.parse(createdDateTime ?? '');
+    const isUnclear = possible.some((one) => whyIneligible(one) ?? (possible.length > 1 && isUndated(one)));
+    const [eligible] = possible;
     const own = context.cache.created?.[level];
-    const isUnlisted = named.length === 0 && own !== undefined && own.atMs > youngFromMs;
+    const isUnlisted = own && own.atMs > youngFromMs && named.every(({ id }) => id !== own.id);
     const unlisted = isUnlisted ? { id: own.id, isYoung: true } : undefined;
     const it = eligible ? { id: eligible.id, isYoung: madeMs(eligible) > youngFromMs } : unlisted;
     const others = named.map(({ id }) => id).filter((id) => id !== it?.id);
-    const isShown = (group: ShownGroup) => madeMs(group) < NEVER_MS && whyIneligible(group) !== NOT_SHOWN;
-    if (named.length > 1 && !named.every(isShown)) throw new StepError({ service: 'Graph', status: 200 }, NO_ORDER);
+    const what = nameOf(level);
+    const ids = possible.map(({ id }) => id);
+    if (isUnclear) return { kind: 'unusable', tell: (log) => log.fail('name-unclear', { what }, ids) };
     if (it) return { kind: 'found', it, others };
     const [reason] = named.map(whyIneligible);
     if (reason === undefined) return { kind: 'none' };
-    return { kind: 'unusable', tell: (log) => log.fail('group-ineligible', { what: nameOf(level), reason }, others) };
+    return { kind: 'unusable', tell: (log) => log.fail('group-ineligible', { what, reason }, others) };
   };
   return new Map(RISK_LEVELS.map((level) => [level, judge(level)]));
 }
@@ -86,12 +88,14 @@ export function createPinCheck(context: Context, pins: Readonly<Record<RiskLevel
     const group = (await found)?.find((one) => one.id === id);
     const log = context.log.with({ level });
     const details = { what: nameOf(level), id };
-    // Without a name nothing is known: Graph gives null for what the permissions do not show.
+    // Without name or kind nothing is known: Graph gives null for what the permissions do not show.
+    const hold = { holdRemovals: (count: number) => log.fail('pin-unchecked', { ...details, count, ...failed }) };
     const name = group?.displayName;
-    if (!name) return { holdRemovals: (count) => log.fail('pin-unchecked', { ...details, count, ...failed }) };
-    const isExchanged = RISK_LEVELS.some((one) => one !== level && isNamed(group, one));
+    if (!name) return hold;
     const reason = whyIneligible(group);
+    const isExchanged = RISK_LEVELS.some((one) => one !== level && isNamed(group, one));
     if (!isNamed(group, level)) log.fail('group-name-differs', { ...details, name, isExchanged });
+    else if (reason === NOT_SHOWN) return hold;
     else if (reason !== undefined) log.fail('group-ineligible', { ...details, reason });
     else if (right.add(level).size === ids.length) cache.checkedPins = ids.join();
     return right.has(level) ? {} : undefined;

@@ -28,6 +28,8 @@ export function readRisk({ graph, config, io, log, endMs }: Context): Risk {
   async function read(): Promise<RiskReading> {
     try {
       const reading = assessRisk(await readList(graph, path + filter, riskyUserOf, { untilMs: endMs, paceMs }));
+      const inDoubt = [...reading.inDoubt].filter((user) => readings.every((one) => !one.inDoubt.has(user)));
+      if (inDoubt.length > 0) log.warn('in-doubt', { count: inDoubt.length }, inDoubt);
       readings.push(reading);
       return reading;
     } catch (error) {
@@ -43,13 +45,8 @@ export function readRisk({ graph, config, io, log, endMs }: Context): Risk {
   const readOr = (event: 'risky-users-unread' | 'second-reading-failed') =>
     attempt(read(), (error) => log.fail(event, { error }));
   let second: Risk['first'] | undefined;
-  const first = readOr('risky-users-unread').then((reading) => {
-    const inDoubt = [...(reading?.inDoubt ?? [])];
-    if (inDoubt.length > 0) log.warn('in-doubt', { count: inDoubt.length }, inDoubt);
-    return reading;
-  });
   return {
-    first,
+    first: readOr('risky-users-unread'),
     second() {
       second ??= readOr('second-reading-failed');
       return second;

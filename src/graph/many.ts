@@ -35,7 +35,7 @@ export async function readList<Item extends Id>(graph: Graph, path: string, pars
     const page = recordOf(body);
     const value = soundArray(page, 'value') ?? [undefined];
     const parsed = value.flatMap((item) => parse(recordOf(item)) ?? []);
-    next = page[Object.keys(page).find((key) => NEXT_KEY.test(key)) ?? ''] ?? undefined;
+    next = page[Object.keys(page).find((key) => NEXT_KEY.test(key) && page[key] !== null) ?? ''];
     const isLink = next === undefined || (typeof next === 'string' && URL.canParse(next));
     if (parsed.length !== value.length || !isLink)
       throw new StepError(trace, 'Graph answered 200 with something that is not the whole list');

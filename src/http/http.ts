@@ -37,8 +37,8 @@ export function createHttp(io: Io, mostInFlight: number) {
   let inFlight = 0;
   let sent = 0;
 
-  async function exchange({ url, body: sent, ...init }: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    const content = sent === undefined ? {} : { body: typeof sent === 'string' ? sent : JSON.stringify(sent) };
+  async function exchange({ url, body: given, ...init }: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    const content = given === undefined ? {} : { body: typeof given === 'string' ? given : JSON.stringify(given) };
     const response = await io.fetch(url, { ...init, ...content, redirect: 'manual', signal });
     const body = parseJson(await response.text());
     return { status: response.status, header: (name) => response.headers.get(name) ?? undefined, body };

@@ -38,6 +38,8 @@ const sentences = {
     `The groups could not be looked up (${error.message}), so what was not found is left alone. ${remedyFor(error.trace, `${grant('GroupMember.Read.All')} Or pin the groups with GROUP_IDS in wrangler.toml.`)}`,
   'group-ineligible': ({ what, reason, id }: What & Partial<Id> & { reason: string }) =>
     `The group ${what} cannot be used: ${reason}. Pin a plain security group with GROUP_IDS${id === undefined ? ', or rename all groups of that name (ids) and the Worker creates one, which must then be assigned to the SCIM application' : ''}. The other levels go on.`,
+  'name-unclear': ({ what }: What) =>
+    `It is not told which of those called ${what} (ids) is the oldest that can be used, so this level is left alone and the others go on. If the next run says so too, find out who made the others and delete them; for groups, grant GroupMember.Read.All or pin them with GROUP_IDS.`,
   'group-name-differs': ({ what, id, name, isExchanged }: What & Id & { name: string; isExchanged: boolean }) =>
     `GROUP_IDS names ${id} for the group ${what}, but that group is called ${name}, so it is not written. ${isExchanged ? 'Two ids are exchanged in GROUP_IDS in wrangler.toml: put each to its level.' : 'Correct GROUP_IDS in wrangler.toml, or give the group its name.'}`,
   'pin-unchecked': ({ what, id, count, error }: What & Id & Count & Partial<Failed>) =>

@@ -114,8 +114,14 @@ const ofGraph = (deceived: Set<string>): Kind[][] => [
   on(read, listedWith({ '@odata.nextLink': 'https://graph.microsoft.com.evil.example/v1.0/x' })),
   on(read, lists.without('id')),
   on(members, lists.without('@odata.type'), lists.without('@odata.type', 'each')),
-  on(lookup, lists.without('displayName'), lists.without('securityEnabled', 'each')),
+  on(lookup, lists.without('displayName'), lists.without('securityEnabled', 'each'), lists.without('createdDateTime')),
+  on(risk, lists.without('userPrincipalName')),
   on(batch, ...json({ responses: [] }, { responses: {} }, { responses: [{ id: '0' }] })),
+  on(
+    batch,
+    faults.ignored(),
+    faults.rewrite((body) => ({ ...Object(body), error: {} })),
+  ),
   // Refusals, by what Graph says.
   on(any, gossip(403), faults.bare(403), ...refusals(errors.insufficientPrivileges())),
   on(any, ...refusals(errors.identityNotFound(), errors.unknownError(), errors.expiredToken())),
@@ -138,7 +144,7 @@ const ofCloudflare = (): Kind[][] => [
   // Not all of the entries, or others.
   on(entries, ...[listed((some) => ({ result: some.slice(1) })), listedWith({ result: null })]),
   on(entries, miscounted, eachWith({ value: undefined })),
-  on(lookup, ...[{ count: undefined }, { count: 1 }, { name: undefined }].map(eachWith)),
+  on(lookup, ...[{ count: undefined }, { count: 1 }, { name: undefined }, { created_at: undefined }].map(eachWith)),
   on(any, ...[400, 401, 403, 404, 409].map((code) => gossip(code))),
   on(patch, ...statuses([400, 404], true)),
 ];

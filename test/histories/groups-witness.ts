@@ -137,7 +137,7 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
       const isNone = [401, 429].includes(status) || (status === 503 && headers.has('retry-after'));
       if (isNone) asked.delete(nameIn(body));
     }
-    const responses = records(answer['responses']);
+    const responses = answer['error'] ? [] : records(answer['responses']);
     for (const one of records(body['requests'])) {
       const part = partOf(one);
       if (!part) continue;
