@@ -5,7 +5,7 @@ import { type CertificateCache, type CertificateCredential, readCertificate } fr
 import { clean, DEADLINE_SECONDS, DESTINATIONS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
 
 const PLACEHOLDER = /^<[^<>]*>$/;
-const EVERY_MINUTE = ['* * * * *', '*/1 * * * *'];
+const EVERY_MINUTE = ['* * * * *', '*/1 * * * *', '0-59 * * * *'];
 const PUT = 'npx wrangler secret put';
 /** Of the pairs of letters of a name, for another to be the one that was meant. */
 const LEAST_SHARE = 0.55;
