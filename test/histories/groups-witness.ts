@@ -138,11 +138,12 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
       if (isNone) asked.delete(nameIn(body));
     }
     const responses = answer['error'] ? [] : records(answer['responses']);
+    const isOk = status >= 200 && status < 300;
     for (const one of records(body['requests'])) {
       const part = partOf(one);
       if (!part) continue;
       const { verb, group, user } = part;
-      const own = status === 200 ? responses.find(({ id }) => id === one['id']) : { status, body: answer };
+      const own = isOk ? responses.find(({ id }) => id === one['id']) : { status, body: answer };
       const outcome = { status: Number(own?.['status'] ?? 0), said: saidOf(own?.['body']) };
       changeOf(part).outcomes.set(user, outcome);
       if (outcome.status !== 204) continue;
@@ -186,7 +187,11 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
     const { id, displayName: name } = entry;
     if (typeof name !== 'string') return;
     const level = levelOf(String(id));
-    const isRight = level !== undefined && isNamed(name, level) && isEligible(entry);
+    const isOurs = level !== undefined && isNamed(name, level);
+    // Of a kind that is not shown nothing is known.
+    if (isOurs && [entry['securityEnabled'], entry['mailEnabled'], entry['groupTypes']].some((one) => one == null))
+      return;
+    const isRight = isOurs && isEligible(entry);
     (isRight ? shown : differs).add(String(id));
     (isRight ? differs : shown).delete(String(id));
   }
