@@ -70,7 +70,8 @@ export function witness(inner: Io['fetch'], known: Known) {
     const { status, headers, body: answer } = answered;
     notePause({ method, url: path, body }, status, headers.get('retry-after'));
     if (isOfLists(sent)) return void lists.after(sent, startMs, answered);
-    for (const { id, status: own, headers: more } of records(answer['responses'])) {
+    // With an error beside them they are no answers.
+    for (const { id, status: own, headers: more } of answer['error'] ? [] : records(answer['responses'])) {
       const part = records(body['requests']).find((one) => one['id'] === id);
       if (part) notePause(part, Number(own), Object(more)['Retry-After']);
     }
