@@ -126,6 +126,18 @@ describe('an address is not removed while anyone may need it', () => {
     expect(levelsOf(cloudflare, ADA)).toEqual([level === 'low' ? 'low' : 'high']);
   });
 
+  it("moves with whose it was, though it is somebody else's now who comes with them", async () => {
+    const { tenant, cloudflare, run, runWell } = listScene();
+    const was = tenant.addUser({ upn: ADA, level: 'low' });
+    const is = tenant.addUser({ upn: ADA });
+    await run();
+    neverUncovered(cloudflare, ADA);
+    tenant.setUpn(was, 'new@contoso.example');
+    for (const id of [is, was]) tenant.setRisk(id, 'high');
+    await runWell();
+    expect(levelsOf(cloudflare, ADA)).toEqual(['high']);
+  });
+
   it('moved while the new list has room for one of their two addresses: nobody leaves', async () => {
     const { tenant, cloudflare, run, runWell } = listScene();
     const ada = tenant.addUser({ upn: ADA, level: 'low' });
