@@ -47,7 +47,11 @@ describe('entries that are refused', () => {
     for (const upn of upns) cloudflare.refusedValues.add(upn);
     const users = upns.map((upn) => tenant.addUser({ upn, level: 'high' }));
     const ended = await run();
-    expect(ended.lines.find(({ event }) => event === 'add-failed')?.['ids']).toHaveLength(users.length);
+    const told = ended.lines.find(({ event }) => event === 'add-failed');
+    expect([told?.['ids'], told?.message]).toMatchObject([
+      { length: users.length },
+      expect.stringContaining('does not take their address'),
+    ]);
     expect(patches(cloudflare)).toHaveLength(7);
   });
 

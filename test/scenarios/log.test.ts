@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { RunFailed } from '../../src/errors';
 import { RISK_LEVELS } from '../../src/plan';
+import { restrictedUnit } from '../tenant/errors';
 import * as faults from '../tenant/faults';
 import { addGroups, addRisky, type Ended, type Line, NAMES, ON, type Scene, scene } from './scene';
 
@@ -48,6 +49,18 @@ describe('Log: its lines', () => {
     // What Cron Events shows.
     expect(String(ended.error)).toBe('RunFailed: group-ineligible, add-failed: the error lines above say what to do');
   });
+});
+
+it('Log: those whom a change did not reach are told by reason, each with their own users', async () => {
+  const { tenant, run } = scene();
+  addGroups(tenant);
+  const [ada = '', bo = ''] = addRisky(tenant, 'high', 3);
+  tenant.fault({ on: faults.changesOf(ada), give: faults.status(418) });
+  tenant.fault({ on: faults.changesOf(bo), give: faults.refuse(restrictedUnit()) });
+  const { told } = await run();
+  expect(told.map(({ event, ids }) => [event, ids]).toSorted()).toEqual(
+    [ada, bo].map((id) => ['add-failed', [id]]).toSorted(),
+  );
 });
 
 const fail = (error: Error) => {

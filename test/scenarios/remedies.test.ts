@@ -152,6 +152,7 @@ const FAILURES: Messages = {
   'add-failed remove-failed: RiskLevel-high: 1 user … GroupMember.ReadWrite.All with admin consent': lose(WRITE),
   'add-failed: GroupMember.ReadWrite.All … consent … plain': change('high', { isAssignableToRole: true }),
   'add-failed: The group takes others, so it is these users (ids): look them up in Entra': refusesOne,
+  'add-failed: RiskLevel-high: 1 user (Graph answered 400 … The next run tries again': answer(ADD, 400),
   'add-failed (quota): quota … not a missing permission … Microsoft support': knob({ quota: { membersPerGroup: 0 } }),
   'add-failed (restricted unit): out of it … role with that unit': change('high', { isManagementRestricted: true }),
   'add-failed pin-unchecked (synced): synced from on-premises … (GROUP_IDS': all(pinned, hidden, onPremises),
