@@ -120,8 +120,14 @@ export function createListsWorld(history: History, tenant: Tenant, cloudflare: C
     return [
       ...added.map(({ user = '', level, value }) => `${value} was added to ${level} for ${standing(user)}`),
       ...removed.flatMap(({ address, level, user = '' }) =>
-        // Of whom a lie leaves out nobody knows the address.
-        (lied ? [user] : ownersOf(address, before)).flatMap((owner) => {
+        // Of whom a lie leaves out nobody knows the address, and a list that was renamed is not read.
+        (lied
+          ? [user]
+          : ownersOf(
+              address,
+              before.filter((one) => !isRenamed(one.level)),
+            )
+        ).flatMap((owner) => {
           const present = standing(owner);
           const note = (why: string) => [`${why}: ${address} was removed from ${level}, of ${owner} at ${present}`];
           if (exempt.has(owner)) return note('I5');
