@@ -15,8 +15,8 @@ export interface Cache extends CertificateCache {
   token?: { value: string; renewAfterMs: number } | undefined;
   created?: Partial<Record<RiskLevel, { id: string; atMs: number }>>;
   checkedPins?: string;
-  /** For whom the last change of its kind was told as done; to hear so again needs a look (microsoft-graph-docs#8896). */
-  done?: Readonly<Record<string, Users>>;
+  /** What the last change of its kind was told as done; to hear so again needs a look (microsoft-graph-docs#8896). */
+  done?: Readonly<Record<string, readonly string[]>>;
   /** The job that carries groups to Cloudflare, and its rule for them. */
   provisioning?: { path: string; ruleId: string } | undefined;
 }

@@ -36,9 +36,8 @@ export async function sync(context: Context, destination: Destination, risk: Ris
     changed[field] += users.length;
   };
 
-  for (const level of RISK_LEVELS) {
+  for (const level of RISK_LEVELS.filter((one) => adds.has(one))) {
     const users = adds.get(level) ?? [];
-    if (users.length === 0) continue;
     const added = dryRun ? users : await destination.add(level, users, untilMs());
     tell(level, 'added', added, `to ${nameOf(level)}.`);
   }

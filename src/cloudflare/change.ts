@@ -35,8 +35,9 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
   const { io, cache } = context;
   const key = `${verb} ${target.id}`;
   const before = new Set(cache.done?.[key]);
+  const nameIn = ({ user, address }: Entry) => `${user} ${address}`;
   let done: Entry[] = [];
-  const contradicted: UserId[] = [];
+  const contradicted: Entry[] = [];
   const failed: Refused[] = [];
   const full: UserId[] = [];
   let waitMs = 0;
@@ -56,8 +57,8 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     last = trace;
     waitMs = retryWaitMs({ ...trace, retryAfter, attempts: 1, nowMs: io.now(), random: io.random() }) ?? 0;
     if (!isSuccess) return false;
-    if (usersOf(some).some((user) => before.has(user))) {
-      contradicted.push(...usersOf(await readAgain(some)));
+    if (some.some((one) => before.has(nameIn(one)))) {
+      contradicted.push(...(await readAgain(some)));
       return true;
     }
     done.push(...some);
@@ -79,7 +80,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     const keyOf = ({ value, address, user }: Entry) => (verb === 'add' ? address : `${user} ${value}`);
     const keys = new Set(present.map(keyOf));
     const isOpen = (one: Entry) => keys.has(keyOf(one)) === (verb === 'remove');
-    contradicted.push(...usersOf(done.filter(isOpen)));
+    contradicted.push(...done.filter(isOpen));
     done = [...done, ...some].filter((one) => !isOpen(one));
     return some.filter(isOpen);
   }
@@ -109,10 +110,11 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
       fail(some);
     }
   }
-  cache.done = { ...cache.done, [key]: [...usersOf(done), ...contradicted] };
+  cache.done = { ...cache.done, [key]: [...done, ...contradicted].map(nameIn) };
   const log = context.log.with({ level: target.level });
   const what = nameOf(target.level);
-  if (contradicted.length > 0) log.fail('contradicted', { what, verb, count: contradicted.length }, contradicted);
+  const users = usersOf(contradicted);
+  if (users.length > 0) log.fail('contradicted', { what, verb, count: users.length }, users);
   if (full.length > 0) log.fail('list-full', { what, count: full.length }, full);
   log.refused(verb, what, failed, done.length > 0);
   return done;

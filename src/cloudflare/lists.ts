@@ -33,7 +33,6 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
     return { members: new Set(), complete: new Set() };
   }
 
-  /** Gives the entries that are done. */
   async function change(verb: Verb, level: RiskLevel, entries: readonly entry.Entry[], untilMs: number) {
     const target = targets.get(level);
     if (target === undefined || entries.length === 0) return [];
@@ -89,6 +88,9 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       know(readings);
       const wanted = new Set<UserId | undefined>(users);
       const entries = entry.removableEntries(level, known, 'now').filter(({ user }) => wanted.has(user));
+      const error = new StepError({ service: 'Cloudflare', status: 0 }, 'what was read since says that they need it');
+      const kept = users.flatMap((user) => (entries.some((one) => one.user === user) ? [] : { user, error }));
+      logOf(level).refused('remove', nameOf(level), kept, false);
       const done = new Set(await change('remove', level, entries, untilMs));
       const staying = new Set(entry.usersOf(entries.filter((one) => !done.has(one))));
       return entry.usersOf(entries).filter((user) => !staying.has(user));

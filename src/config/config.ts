@@ -36,11 +36,10 @@ export async function readConfig(
   const set = setOnly(env);
   const parsed = v.safeParse(Settings, set);
   const credential = await readCredential(set, nowMs, cache);
+  const noText = SETTING_NAMES.filter((name) => isObject(env[name]));
   const problems = [
     ...unknownNames(env),
-    ...SETTING_NAMES.filter((name) => isObject(env[name])).map(
-      (name) => `${name} must be text: no list, table or binding.`,
-    ),
+    ...noText.map((name) => `${name} must be text: no list, table or binding.`),
     ...(parsed.issues ?? []).map((issue) => `${issue.path?.[0]?.key} ${issue.message}`),
     ...('kind' in credential ? [] : credential),
     ...(parsed.success ? crossProblems(parsed.output, cron) : []),

@@ -30,12 +30,11 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
   let asked: Promise<string> | undefined;
   let replaced: Promise<string | undefined> | undefined;
   let isRefused = false;
-  let isForgotten = false;
 
   async function ask(): Promise<string> {
     const { access_token: value, expires_in } = await requestToken(config, http, io, endMs);
     const usableSeconds = expires_in - Math.min(MARGIN_SECONDS, expires_in / 2);
-    if (!isForgotten) cache.token = { value, renewAfterMs: io.now() + usableSeconds * 1_000 };
+    cache.token = { value, renewAfterMs: io.now() + usableSeconds * 1_000 };
     current = value;
     return value;
   }
@@ -60,7 +59,6 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
     },
     isRefused: () => isRefused,
     forgetAfterRun() {
-      isForgotten = true;
       cache.token = undefined;
     },
   };

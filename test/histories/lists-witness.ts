@@ -126,14 +126,14 @@ export function watchLists(judge: Judge, { told }: Isolate) {
 
   function patched(list: List, { append, remove }: Json, isSuccess: boolean, isRefused: boolean, isThrottled: boolean) {
     const verb = append ? 'add' : 'remove';
+    const added = records(append).map(toEntry);
+    const gone = [...list.removed.keys()].filter(({ value }) => [remove].flat().includes(value));
+    const keys = [...added, ...gone].map(({ user, address }) => `${verb} ${list.level} ${user} ${address}`);
+    const isSure = !keys.some((key) => toldBefore.has(key));
+    for (const key of keys) told.add(key);
     // Refused again, it is sent in parts.
     if (isSuccess || isThrottled || (isRefused && list.failed.has(verb))) list.mustRead.delete(verb);
     if (!isSuccess) return void (isThrottled || list.failed.add(verb));
-    const added = records(append).map(toEntry);
-    const gone = [...list.removed.keys()].filter(({ value }) => [remove].flat().includes(value));
-    const keys = [...added, ...gone].map(({ user }) => `${verb} ${list.level} ${user}`);
-    const isSure = !keys.some((key) => toldBefore.has(key));
-    for (const key of keys) told.add(key);
     for (const { user = '' } of added) list.added.set(user, isSure);
     for (const one of gone) list.removed.set(one, isSure);
     list.entries = [...list.entries.filter(({ value }) => ![remove].flat().includes(value)), ...added];
