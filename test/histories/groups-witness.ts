@@ -175,10 +175,12 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
   /** What was answered as done, and is read otherwise, counts as little as what was left open. */
   function settle({ verb, group, outcomes }: Change, users: readonly string[]): void {
     for (const [user, { status, said }] of outcomes) {
-      if (status !== 204 && !isOpen(verb, status, said)) continue;
+      // With another token there was perhaps no time to ask again.
+      if (status === 401) toldBefore.add(`${verb} ${group} ${user}`);
+      else if (status !== 204 && !isOpen(verb, status, said)) continue;
       if (users.includes(user) === (verb === 'add')) note(verb, group, user);
       else done[verb].get(group)?.delete(user);
-      toldBefore.delete(`${verb} ${group} ${user}`);
+      if (status !== 401) toldBefore.delete(`${verb} ${group} ${user}`);
       outcomes.set(user, { status: 409, said: 'settled' });
     }
   }
