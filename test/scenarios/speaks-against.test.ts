@@ -145,6 +145,19 @@ it.each(['high', 'medium', 'hidden'])(
   },
 );
 
+it('I11: a removal that what was read since forbids is told as not done', async () => {
+  const { tenant, cloudflare, run, runWell } = listScene();
+  const [user = '', other = ''] = addRisky(tenant, 'high', 2);
+  await run();
+  tenant.dismiss(user);
+  const rule = tenant.fault({ on: ON.riskyUsers, after: 1, give: lists.without('userPrincipalName', 'each') });
+  expect((await run()).told).toMatchObject([{ event: 'remove-failed', level: 'high', ids: [user] }]);
+  expect(described(cloudflare, NAMES.high)).toEqual([user, other]);
+  rule.remove();
+  await runWell();
+  expect(described(cloudflare, NAMES.high)).toEqual([other]);
+});
+
 it('I9: a dry run tells no removal that an entry of somebody else keeps a real run from', async () => {
   const { tenant, run, env } = listScene();
   const user = tenant.addUser({ upn: 'a@contoso.example', level: 'high' });
