@@ -42,7 +42,7 @@ export interface TokenSource {
   /** Whether that was refused: it is logged, not thrown, because what has been written by then must still be told. */
   isRefused(): boolean;
   /** The next run asks for a new one: consent given since a refusal is only in that (kubernetes#90351). */
-  forgetAfterRun(): void;
+  forget(): void;
 }
 
 /** Reads what fits the schema, else undefined. Entries of long lists are read by hand, at a third of the CPU. */
@@ -66,7 +66,7 @@ const errorOf = parserOf(v.object({ error: v.object({ code: orNone, message: orN
 export function createGraph(origin: string, http: Http, tokens: TokenSource) {
   return {
     origin,
-    forgetToken: tokens.forgetAfterRun,
+    forgetToken: tokens.forget,
     /** The response whatever its status. Throws SignInError; StepError for another host, before anything is sent. */
     async send({ method, path, body }: GraphRequest, options: GraphOptions): Promise<GraphResponse> {
       const url = urlOf(origin, path);
@@ -76,7 +76,7 @@ export function createGraph(origin: string, http: Http, tokens: TokenSource) {
       const another = first.status === 401 && !options.optional ? await tokens.replace(token) : undefined;
       const response = understand(another === undefined ? first : await exchange(another));
       if (response.status === 401 && tokens.isRefused()) response.trace.cause = 'sign-in refused';
-      if (response.status === 403 && !options.optional) tokens.forgetAfterRun();
+      if (response.status === 403 && !options.optional) tokens.forget();
       return response;
     },
   };
@@ -92,9 +92,9 @@ export function urlOf(origin: string, path: string): string {
 /** A response of Graph, of one part of a batch, or of the sign-in, with what it says of itself. */
 export function understand({ status, missing, header, body }: HttpResponse) {
   const isOk = status >= 200 && status < 300;
-  const error = errorOf(body)?.error;
+  // A success with an error in it is no answer. The key is asked for first: most bodies are long lists.
+  const error = typeof body === 'object' && body !== null && 'error' in body ? errorOf(body)?.error : undefined;
   const { code = '', message = '' } = error ?? {};
-  // A success with an error in it is no answer.
   const known = isOk ? error && 'no answer' : CAUSES.find(([, said]) => said.test(`${status} ${code} ${message}`))?.[0];
   const told = { code: plain(code), requestId: plain(header('request-id')), cause: missing ?? known };
   const trace: Trace = { service: 'Graph', status, ...told };

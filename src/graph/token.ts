@@ -58,7 +58,7 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
       return replaced;
     },
     isRefused: () => isRefused,
-    forgetAfterRun() {
+    forget() {
       cache.token = undefined;
     },
   };
