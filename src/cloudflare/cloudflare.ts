@@ -4,6 +4,7 @@ import type { Config } from '../config/config';
 import { type Context, type Finding, type Findings, nameOf, partMs } from '../context';
 import { StepError, type Trace } from '../errors';
 import { headersWith, parserOf, plain } from '../graph/graph';
+import { itemsOf, type Parse } from '../graph/many';
 import type { Http, SendOptions } from '../http/http';
 import { RISK_LEVELS, type RiskLevel } from '../plan';
 import { type Entry, entryOf } from './entries';
@@ -35,8 +36,6 @@ const id = v.pipe(text, v.regex(/^[0-9A-Za-z-]{1,64}$/));
 export const List = v.object({ id, name: text, type: text, count: number, description: orNone, created_at: orNone });
 export type List = v.InferOutput<typeof List>;
 export const listOf = parserOf(List);
-const Lists = v.array(List);
-const Items = v.array(v.object({ value: text, description: orNone }));
 
 /** Sends to a path below `/gateway/lists`. Never throws. */
 export type Cloudflare = ReturnType<typeof createCloudflare>;
@@ -71,15 +70,15 @@ export const markOf = (level: RiskLevel): string => `risky-users:${level}`;
 /** The e-mail lists of the account. Throws StepError unless the answer is whole. */
 export async function readLists(cloudflare: Cloudflare, context: Context): Promise<List[]> {
   const response = await cloudflare('GET', '?type=EMAIL', { untilMs: partMs(context) });
-  const lists = resultOf(response, Lists, response.total ?? 0);
+  const lists = resultOf(response, listOf, response.total ?? 0);
   if (new Set(lists.map((one) => one.id)).size !== (response.total ?? lists.length)) throw notWhole(response);
   return lists.filter(({ type }) => type === 'EMAIL');
 }
 
 /** Which of them is ours, for each level. */
 export function judgeLists(lists: readonly List[]): Findings<List> {
-  const ageMs = ({ created_at }: List) => Date.parse(created_at) || Number.MAX_VALUE;
-  const oldestFirst = [...lists].sort((a, b) => ageMs(a) - ageMs(b) || (a.id < b.id ? -1 : 1));
+  const madeMs = ({ created_at }: List) => Date.parse(created_at) || Number.MAX_VALUE;
+  const oldestFirst = [...lists].sort((a, b) => madeMs(a) - madeMs(b) || (a.id < b.id ? -1 : 1));
   const judge = (level: RiskLevel): Finding<List> => {
     const what = nameOf(level);
     const renamed = oldestFirst.find(({ name, description }) => name !== what && description.includes(markOf(level)));
@@ -87,7 +86,7 @@ export function judgeLists(lists: readonly List[]): Findings<List> {
     if (renamed) return { kind: 'unusable', tell: (log) => log.fail('list-renamed', { what, id: renamed.id }) };
     const named = oldestFirst.filter(({ name }) => name === what);
     const ids = named.map((one) => one.id);
-    if (ids.length > 1 && named.some(({ created_at }) => !Date.parse(created_at)))
+    if (ids.length > 1 && named.some((one) => madeMs(one) === Number.MAX_VALUE))
       return { kind: 'unusable', tell: (log) => log.fail('name-unclear', { what }, ids) };
     return named[0] ? { kind: 'found', it: named[0], others: ids.slice(1) } : { kind: 'none' };
   };
@@ -103,8 +102,7 @@ export async function readEntries(cloudflare: Cloudflare, context: Context, list
     const response = await cloudflare('GET', path, { untilMs });
     const total = response.total ?? list.count;
     const before = entries.size;
-    for (const { value, description } of resultOf(response, Items, total))
-      entries.set(value, entryOf(value, description));
+    for (const entry of resultOf(response, itemOf, total)) entries.set(entry.value, entry);
     // Not another number than the lookup promised, nor more, nor a page that brings nothing new.
     if (total === undefined || total !== (list.count ?? total) || entries.size > total) throw notWhole(response);
     if (entries.size === total) return [...entries.values()];
@@ -112,13 +110,17 @@ export async function readEntries(cloudflare: Cloudflare, context: Context, list
   }
 }
 
+function itemOf({ value, description }: Readonly<Record<string, unknown>>): Entry | undefined {
+  const text = description ?? '';
+  return typeof value === 'string' && typeof text === 'string' ? entryOf(value, text) : undefined;
+}
+
 /** An array, or null where there is nothing. */
-function resultOf<Item>(response: Answer, schema: v.GenericSchema<unknown, Item[]>, total?: number): Item[] {
+function resultOf<Item>(response: Answer, parse: Parse<Item>, total?: number): Item[] {
   if (!response.isSuccess) throw new StepError(response.trace);
-  if (response.result === null && total === 0) return [];
-  const parsed = v.safeParse(schema, response.result, { abortEarly: true });
-  if (!parsed.success) throw notWhole(response);
-  return parsed.output;
+  const items = response.result === null && total === 0 ? [] : itemsOf(response.result, parse);
+  if (items) return items;
+  throw notWhole(response);
 }
 
 function notWhole({ trace }: Answer): StepError {

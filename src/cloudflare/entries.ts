@@ -30,8 +30,8 @@ const ADDRESS =
   /^(?!.*#ext#)(?=.{1,254}$)[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 
 /** The entry that a value and its description are. */
-export function entryOf(value: string, description?: string | null): Entry {
-  const id = description?.trim().toLowerCase() ?? '';
+export function entryOf(value: string, description: string): Entry {
+  const id = description.trim().toLowerCase();
   return { value, address: value.toLowerCase(), user: OBJECT_ID.test(id) ? id : undefined };
 }
 
@@ -50,20 +50,20 @@ export function listableAddress(user: UserId, { addresses }: RiskReading): strin
 export function survey({ standing, readings, exempt }: Pick<Survey, 'standing' | 'readings' | 'exempt'>): Survey {
   const entries = [...standing.values()].flat().map(({ user, address }) => [user, address] as const);
   const said = readings.flatMap(({ addresses }) => [...addresses]);
-  const listable = readings.flatMap((one) => [...one.addresses].filter(([user]) => listableAddress(user, one)));
   const byAddress = (list: readonly Entry[]) => grouped(list.map(({ address, user }) => [address, user]));
   return {
     ...{ standing, readings, exempt },
     present: new Map([...standing].map(([level, list]) => [level, byAddress(list)])),
-    needed: grouped([...listable, ...entries]),
+    needed: grouped([...said.filter(([, address]) => ADDRESS.test(address)), ...entries]),
     owners: grouped([...said, ...entries].map(([user, address]) => [address, user])),
   };
 }
 
 /** What users lack at a level. */
 export function missingEntries(level: RiskLevel, users: readonly UserId[], { present, needed }: Survey): Entry[] {
-  const entries = users.flatMap((user) => (needed.get(user) ?? []).map((address) => entryOf(address, user)));
-  return entries.filter(({ address }) => !present.get(level)?.has(address));
+  const isMissing = (address: string) => !present.get(level)?.has(address);
+  const lacking = (user: UserId) => needed.get(user)?.filter(isMissing) ?? [];
+  return users.flatMap((user) => lacking(user).map((address) => ({ value: address, address, user })));
 }
 
 /** Where users stand at a level: whoever has no address that a list could hold counts as complete. */

@@ -33,11 +33,10 @@ export async function readList<Item extends Id>(graph: Graph, path: string, pars
     const { trace, status, body } = await graph.send({ method: 'GET', path: next }, options);
     if (status !== 200) throw new StepError({ ...trace, page: seen.size });
     const page = recordOf(body);
-    const value = soundArray(page, 'value') ?? [undefined];
-    const parsed = value.flatMap((item) => parse(recordOf(item)) ?? []);
+    const parsed = itemsOf(soundArray(page, 'value'), parse);
     next = page[Object.keys(page).find((key) => NEXT_KEY.test(key) && page[key] !== null) ?? ''];
     const isLink = next === undefined || (typeof next === 'string' && URL.canParse(next));
-    if (parsed.length !== value.length || !isLink)
+    if (parsed === undefined || !isLink)
       throw new StepError(trace, 'Graph answered 200 with something that is not the whole list');
     const before = ids.size;
     for (const { id } of parsed) ids.add(id);
@@ -87,6 +86,13 @@ function responsesOf(body: unknown): Map<unknown, GraphResponse> {
   const byId = new Map(all.map((one) => [one['id'], responseOf(one)]));
   // Two answers to one part contradict each other.
   return byId.size < all.length ? new Map() : byId;
+}
+
+/** What is needed of each item of an array, in one pass; undefined if there is none, or if an item lacks it. */
+export function itemsOf<Item>(value: unknown, parse: Parse<Item>): Item[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const items = value.flatMap((item) => parse(recordOf(item)) ?? []);
+  return items.length === value.length ? items : undefined;
 }
 
 /** The array of that name, undefined if there is none, or an error beside it. */

@@ -21,7 +21,7 @@ function reading(...users: (readonly [user: UserId, says: Says, address?: string
   };
 }
 
-const entriesOf = (list: readonly Stands[]) => list.map(([value, of]) => entryOf(value, of));
+const entriesOf = (list: readonly Stands[]) => list.map(([value, of]) => entryOf(value, of ?? ''));
 it.each([
   [ADA, ADA],
   [` ${ADA.toUpperCase()}\n`, ADA],
