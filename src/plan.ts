@@ -46,8 +46,7 @@ export function assessRisk(entries: Iterable<RiskyUser>): RiskReading {
   const addresses = new Map<UserId, string>();
   for (const { id, riskLevel, riskState, isDeleted, userPrincipalName } of entries) {
     if (isDeleted === true || SETTLED_STATES.has(riskState) || riskLevel === 'none') continue;
-    const known = [riskLevel, atRisk.get(id)];
-    const level = RISK_LEVELS.find((one) => known.includes(one));
+    const level = RISK_LEVELS.find((one) => one === riskLevel || one === atRisk.get(id));
     if (level === undefined) inDoubt.add(id);
     else atRisk.set(id, level);
     if (userPrincipalName !== undefined) addresses.set(id, String(userPrincipalName ?? '').toLowerCase());

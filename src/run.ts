@@ -45,11 +45,10 @@ async function runOnce(config: Config, startMs: number, io: Io, log: Log, cache:
 
   const runMs = config.DEADLINE_SECONDS * 1_000;
   const heartbeatMs = heartbeatUrl === undefined ? 0 : Math.min(HEARTBEAT.timeoutMs, runMs * HEARTBEAT.part);
-  const endMs = startMs + runMs - heartbeatMs;
   const wantsLists = config.DESTINATIONS.has('lists');
   const [toGraph, toLists] = IN_FLIGHT[config.DESTINATIONS.size > 1 ? 'both' : wantsLists ? 'lists' : 'groups'];
   const [riskHttp, http, listsHttp] = [createHttp(io, 1), createHttp(io, toGraph), createHttp(io, toLists)];
-  const base = { config, io, log, cache, endMs };
+  const base = { config, io, log, cache, endMs: startMs + runMs - heartbeatMs };
   const tokens = createTokenSource(base, riskHttp);
   const context = { ...base, graph: createGraph(cloud.graphOrigin, http, tokens) };
   const risk = readRisk({ ...base, graph: createGraph(cloud.graphOrigin, riskHttp, tokens) });

@@ -2,8 +2,7 @@
 import { type Context, type Destination, type LevelState, nameOf, partMs, type Risk } from './context';
 import { people } from './log/events';
 import type { Log } from './log/log';
-import type { Removal, RiskLevel } from './plan';
-import { confirmedReleases, countUsers, planChanges, RISK_LEVELS } from './plan';
+import { confirmedReleases, countUsers, planChanges, type Removal, RISK_LEVELS, type RiskLevel } from './plan';
 
 /** How many users were added and removed, or in a dry run would be. */
 export interface Changed {

@@ -65,10 +65,10 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const what = nameOf(level);
       const description = `${markOf(level)}, kept in sync by the risky-users Worker. Policies use its id.`;
       const options = { untilMs: partMs(context), repeat: 'if throttled' } as const;
-      const response = await cloudflare('POST', '', options, { name: what, type: 'EMAIL', description });
-      const id = response.isSuccess ? listOf(response.result)?.id : undefined;
-      if (id === undefined)
-        return logOf(level).fail('list-not-created', { what, error: new StepError(response.trace) });
+      const body = { name: what, type: 'EMAIL', description };
+      const { isSuccess, result, trace } = await cloudflare('POST', '', options, body);
+      const id = isSuccess ? listOf(result)?.id : undefined;
+      if (id === undefined) return logOf(level).fail('list-not-created', { what, error: new StepError(trace) });
       targets.set(level, { level, id, entries: [], patches: 0 });
       logOf(level).warn('list-created', { what, id });
     },
@@ -88,12 +88,13 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       know(readings);
       const wanted = new Set<UserId | undefined>(users);
       const entries = entry.removableEntries(level, known, 'now').filter(({ user }) => wanted.has(user));
+      const leaving = new Set(entry.usersOf(entries));
       const error = new StepError({ service: 'Cloudflare', status: 0 }, 'what was read since says that they need it');
-      const kept = users.flatMap((user) => (entries.some((one) => one.user === user) ? [] : { user, error }));
+      const kept = users.filter((user) => !leaving.has(user)).map((user) => ({ user, error }));
       logOf(level).refused('remove', nameOf(level), kept, false);
       const done = new Set(await change('remove', level, entries, untilMs));
-      const staying = new Set(entry.usersOf(entries.filter((one) => !done.has(one))));
-      return entry.usersOf(entries).filter((user) => !staying.has(user));
+      for (const { user = '' } of entries.filter((one) => !done.has(one))) leaving.delete(user);
+      return [...leaving];
     },
 
     summary() {

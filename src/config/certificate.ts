@@ -11,7 +11,6 @@ const NEW_PAIR =
   'Make a new pair: openssl req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out certificate.pem -days 365 -subj "/CN=risky-users"';
 const CONVERT_KEY = 'Convert it: openssl pkcs8 -topk8 -nocrypt -in key.pem -out key-pkcs8.pem';
 
-/** Sentences that begin with the setting's name. */
 const PROBLEMS = {
   exchanged: `${CERTIFICATE} and ${PRIVATE_KEY} are exchanged: the first holds the private key, the second the certificate. Set each to the other.`,
   certificateIsKey: `${CERTIFICATE} holds a private key, not a certificate ("BEGIN CERTIFICATE"). ${NEW_PAIR}`,
@@ -23,6 +22,9 @@ const PROBLEMS = {
   key: `${PRIVATE_KEY} is not a whole RSA key. ${NEW_PAIR}`,
   apart: `${PRIVATE_KEY} does not belong to ${CERTIFICATE}. Set both from one pair, or make a new one. ${NEW_PAIR}`,
 } as const;
+
+/** What is wrong, each a sentence that begins with the setting's name. */
+export type Problems = readonly string[];
 
 export interface CertificateCredential {
   kind: 'certificate';
@@ -49,7 +51,7 @@ export async function readCertificate(
   pair: { certificate: string; privateKey: string },
   nowMs: number,
   cache: CertificateCache,
-): Promise<CertificateCredential | readonly string[]> {
+): Promise<CertificateCredential | Problems> {
   const pems = `${pair.certificate}\n${pair.privateKey}`;
   if (cache.certificate?.pems !== pems) {
     const read = await readPair(oneLine(pair.certificate), oneLine(pair.privateKey));
@@ -63,7 +65,7 @@ export async function readCertificate(
   return [`${CERTIFICATE} is not valid before ${day(credential.notBeforeMs)}. ${NEW_PAIR}`];
 }
 
-async function readPair(certificatePem: string, keyPem: string): Promise<CertificateCredential | readonly string[]> {
+async function readPair(certificatePem: string, keyPem: string): Promise<CertificateCredential | Problems> {
   if (holdsOnly(certificatePem, 'PRIVATE KEY') && holdsOnly(keyPem, 'CERTIFICATE')) return [PROBLEMS.exchanged];
   const certificate = await parseCertificate(certificatePem);
   const key = await parsePrivateKey(keyPem);

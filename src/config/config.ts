@@ -1,7 +1,7 @@
 /** The settings: what the environment says, checked whole before anything is done. */
 import * as v from 'valibot';
 import { SettingsError } from '../errors';
-import { type CertificateCache, type CertificateCredential, readCertificate } from './certificate';
+import { type CertificateCache, type CertificateCredential, type Problems, readCertificate } from './certificate';
 import { clean, DEADLINE_SECONDS, DESTINATIONS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
 
 const PLACEHOLDER = /^<[^<>]*>$/;
@@ -13,6 +13,9 @@ const NEEDED_BY_LISTS = [
   ['CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID', 'Set it in wrangler.toml to the Account ID of Cloudflare.'],
   ['CLOUDFLARE_ZERO_TRUST_API_TOKEN', `Make one (Account > Zero Trust > Edit): ${PUT} CLOUDFLARE_ZERO_TRUST_API_TOKEN`],
 ] as const;
+
+type Env = Readonly<Record<string, unknown>>;
+type Texts = Readonly<Record<string, string>>;
 
 export type Credential = { kind: 'secret'; secret: string } | CertificateCredential;
 
@@ -27,12 +30,7 @@ export interface Config extends v.InferOutput<typeof Settings> {
  * Checks the environment of a run that `cron` started. Unset, empty and `<placeholder>` mean the default.
  * Throws one SettingsError that lists every problem by the setting's name.
  */
-export async function readConfig(
-  env: Readonly<Record<string, unknown>>,
-  cron: string,
-  nowMs: number,
-  cache: CertificateCache,
-): Promise<Config> {
+export async function readConfig(env: Env, cron: string, nowMs: number, cache: CertificateCache): Promise<Config> {
   const set = setOnly(env);
   const parsed = v.safeParse(Settings, set);
   const credential = await readCredential(set, nowMs, cache);
@@ -67,11 +65,8 @@ function crossProblems(settings: v.InferOutput<typeof Settings>, cron: string): 
   ];
 }
 
-async function readCredential(
-  set: Readonly<Record<string, string>>,
-  nowMs: number,
-  cache: CertificateCache,
-): Promise<Credential | readonly string[]> {
+/** The credential, or what is wrong with it. */
+async function readCredential(set: Texts, nowMs: number, cache: CertificateCache): Promise<Credential | Problems> {
   const certificate = set['AZURE_AD_CLIENT_CERTIFICATE'];
   const privateKey = set['AZURE_AD_CLIENT_PRIVATE_KEY'];
   const secret = set['AZURE_AD_CLIENT_SECRET'];
@@ -85,7 +80,7 @@ async function readCredential(
 }
 
 /** The settings that are set, as text: TOML gives numbers and booleans too. */
-function setOnly(env: Readonly<Record<string, unknown>>): Record<string, string> {
+function setOnly(env: Env): Texts {
   const names = SETTING_NAMES.filter((name) => !isObject(env[name]));
   const texts = names.map((name) => [name, clean(String(env[name] ?? ''))] as const);
   return Object.fromEntries(texts.filter(([, text]) => text !== '' && !PLACEHOLDER.test(text)));
@@ -96,7 +91,7 @@ function isObject(value: unknown): boolean {
 }
 
 /** The sentence for each variable that is no setting: misspelt, it would be ignored in silence. Bindings are objects. */
-function unknownNames(env: Readonly<Record<string, unknown>>): string[] {
+function unknownNames(env: Env): string[] {
   const isVariable = (value: unknown) => Array.isArray(value) || ['string', 'number', 'boolean'].includes(typeof value);
   const unknown = Object.keys(env).filter((name) => isVariable(env[name]) && !SETTING_NAMES.includes(name));
   return unknown.map((name) => {
@@ -109,8 +104,7 @@ function unknownNames(env: Readonly<Record<string, unknown>>): string[] {
 /** The setting that has most of the name's pairs of letters; undefined if none has more than half. */
 function nearest(name: string): string | undefined {
   const wanted = letterPairs(name);
-  const shareOf = (setting: string) =>
-    wanted.filter((pair) => letterPairs(setting).includes(pair)).length / wanted.length;
+  const shareOf = (other: string) => wanted.filter((pair) => letterPairs(other).includes(pair)).length / wanted.length;
   const near = SETTING_NAMES.filter((setting) => shareOf(setting) >= LEAST_SHARE);
   return near.sort((a, b) => shareOf(b) - shareOf(a))[0];
 }

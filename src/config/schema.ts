@@ -5,11 +5,6 @@ import { OBJECT_ID, RISK_LEVELS, type RiskLevel, type UserId } from '../plan';
 const DEFAULT_MAX_REMOVALS = '50';
 export const DEADLINE_SECONDS = { default: '50', least: 5, most: 840, mostEveryMinute: 55 } as const;
 
-export interface Cloud {
-  loginOrigin: string;
-  graphOrigin: string;
-}
-
 /** Hosts of learn.microsoft.com/graph/deployments. China is missing: it has no riskyUsers (learn: riskyuser-list). */
 const CLOUDS = {
   global: { loginOrigin: 'https://login.microsoftonline.com', graphOrigin: 'https://graph.microsoft.com' },
@@ -53,12 +48,12 @@ export function clean(text: string): string {
 }
 
 const isNoId = (text: string) => !OBJECT_ID.test(text.toLowerCase());
-const isTrue = (text: string) => text === 'true';
 const isHttps = (text: string) => URL.canParse(text) && text.toLowerCase().startsWith('https:');
+const isTrue = (text: string) => text === 'true';
 const areDistinct = (names: DestinationName[]) => names.length > 0 && new Set(names).size === names.length;
 const toWords = (text: string) => text.split(',').map(clean).filter(Boolean);
 const toSet = <Item>(items: Item[]): ReadonlySet<Item> => new Set(items);
-const toCloud = (name: keyof typeof CLOUDS): Cloud => CLOUDS[name];
+const toCloud = (name: keyof typeof CLOUDS) => CLOUDS[name];
 const toPairs = (text: string) => text.split(',').map((pair) => pair.split('=').map(clean));
 const arePairs = (all: string[][]) => all.length === 3 && all.every((pair) => pair.length === 2);
 const toObject = (all: string[][]): unknown => Object.fromEntries(all);

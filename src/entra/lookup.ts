@@ -45,13 +45,12 @@ export async function findByName(context: Context): Promise<Findings<Group>> {
   const judge = (level: RiskLevel): Finding<Group> => {
     const named = oldestFirst.filter((group) => isNamed(group, level));
     const possible = named.filter((group) => [undefined, NOT_SHOWN].includes(whyIneligible(group)));
-    const isUndated = ({ createdDateTime }: ShownGroup) => !Date.parse(createdDateTime ?? '');
-    const isUnclear = possible.some((one) => whyIneligible(one) ?? (possible.length > 1 && isUndated(one)));
-    const [eligible] = possible;
+    const isUndated = (one: ShownGroup) => possible.length > 1 && madeMs(one) === Number.MAX_VALUE;
+    const isUnclear = possible.some((one) => whyIneligible(one) ?? isUndated(one));
     const own = context.cache.created?.[level];
     const isUnlisted = own && own.atMs > youngFromMs && named.every(({ id }) => id !== own.id);
     const unlisted = isUnlisted ? { id: own.id, isYoung: true } : undefined;
-    const it = eligible ? { id: eligible.id, isYoung: madeMs(eligible) > youngFromMs } : unlisted;
+    const [it = unlisted] = possible.map((one) => ({ id: one.id, isYoung: madeMs(one) > youngFromMs }));
     const others = named.map(({ id }) => id).filter((id) => id !== it?.id);
     const what = nameOf(level);
     const ids = possible.map(({ id }) => id);

@@ -58,9 +58,7 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
       return replaced;
     },
     isRefused: () => isRefused,
-    forget() {
-      cache.token = undefined;
-    },
+    forget: () => delete cache.token,
   };
 }
 
