@@ -60,7 +60,7 @@ export async function sync(context: Context, destination: Destination, risk: Ris
     tell(level, 'removed', released, `from ${nameOf(level)}: no longer at risk.`);
     tell(level, 'removed', moved, `from ${nameOf(level)}: now at risk at another level.`);
   }
-  if (!dryRun) await destination.hurry?.();
+  await destination.hurry?.();
   return changed;
 }
 

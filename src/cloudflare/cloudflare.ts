@@ -70,7 +70,7 @@ export const markOf = (level: RiskLevel): string => `risky-users:${level}`;
 /** The e-mail lists of the account. Throws StepError unless the answer is whole. */
 export async function readLists(cloudflare: Cloudflare, context: Context): Promise<List[]> {
   const response = await cloudflare('GET', '?type=EMAIL', { untilMs: partMs(context) });
-  const lists = resultOf(response, listOf, response.total ?? 0);
+  const lists = resultOf(response, listOf);
   if (new Set(lists.map((one) => one.id)).size !== (response.total ?? lists.length)) throw notWhole(response);
   return lists.filter(({ type }) => type === 'EMAIL');
 }
@@ -102,9 +102,9 @@ export async function readEntries(cloudflare: Cloudflare, context: Context, list
     const response = await cloudflare('GET', path, { untilMs });
     const total = response.total ?? list.count;
     const before = entries.size;
-    for (const entry of resultOf(response, itemOf, total)) entries.set(entry.value, entry);
-    // Not another number than the lookup promised, nor more, nor a page that brings nothing new.
-    if (total === undefined || total !== (list.count ?? total) || entries.size > total) throw notWhole(response);
+    for (const entry of resultOf(response, itemOf)) entries.set(entry.value, entry);
+    // Neither another number than the lookup promised, nor a page that brings nothing new.
+    if (total !== (list.count ?? total)) throw notWhole(response);
     if (entries.size === total) return [...entries.values()];
     if (entries.size === before) throw notWhole(response);
   }
@@ -116,9 +116,9 @@ function itemOf({ value, description }: Readonly<Record<string, unknown>>): Entr
 }
 
 /** An array, or null where there is nothing. */
-function resultOf<Item>(response: Answer, parse: Parse<Item>, total?: number): Item[] {
+function resultOf<Item>(response: Answer, parse: Parse<Item>): Item[] {
   if (!response.isSuccess) throw new StepError(response.trace);
-  const items = response.result === null && total === 0 ? [] : itemsOf(response.result, parse);
+  const items = response.result === null ? [] : itemsOf(response.result, parse);
   if (items) return items;
   throw notWhole(response);
 }

@@ -104,6 +104,10 @@ export function removableEntries(level: RiskLevel, known: Survey, when: 'now' | 
 /** The values of each key, of which there are few. */
 function grouped<Key, Value>(pairs: readonly (readonly [Key, Value])[]): Map<Key, Value[]> {
   const groups = new Map<Key, Value[]>();
-  for (const [key, value] of pairs) groups.set(key, [...(groups.get(key) ?? []), value]);
+  for (const [key, value] of pairs) {
+    const values = groups.get(key);
+    if (values) values.push(value);
+    else groups.set(key, [value]);
+  }
   return groups;
 }

@@ -34,7 +34,7 @@ export async function readConfig(env: Env, cron: string, nowMs: number, cache: C
   const set = setOnly(env);
   const parsed = v.safeParse(Settings, set);
   const credential = await readCredential(set, nowMs, cache);
-  const noText = SETTING_NAMES.filter((name) => isObject(env[name]));
+  const noText = SETTING_NAMES.filter((name) => typeof env[name] === 'object' && env[name] !== null);
   const problems = [
     ...unknownNames(env),
     ...noText.map((name) => `${name} must be text: no list, table or binding.`),
@@ -81,13 +81,9 @@ async function readCredential(set: Texts, nowMs: number, cache: CertificateCache
 
 /** The settings that are set, as text: TOML gives numbers and booleans too. */
 function setOnly(env: Env): Texts {
-  const names = SETTING_NAMES.filter((name) => !isObject(env[name]));
+  const names = SETTING_NAMES.filter((name) => typeof env[name] !== 'object');
   const texts = names.map((name) => [name, clean(String(env[name] ?? ''))] as const);
   return Object.fromEntries(texts.filter(([, text]) => text !== '' && !PLACEHOLDER.test(text)));
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }
 
 /** The sentence for each variable that is no setting: misspelt, it would be ignored in silence. Bindings are objects. */
@@ -111,5 +107,5 @@ function nearest(name: string): string | undefined {
 
 function letterPairs(name: string): string[] {
   const letters = name.toUpperCase().replace(/[^A-Z0-9]/g, '');
-  return [...letters].map((_, index) => letters.slice(index, index + 2)).filter((pair) => pair.length === 2);
+  return [...letters].map((_, index) => letters.slice(index, index + 2));
 }
