@@ -47,11 +47,18 @@ export const malformed = saying(400, 'BadRequest');
 export const unsupportedQuery = saying(400, 'Request_UnsupportedQuery');
 export const badRequest = saying(400, 'Request_BadRequest');
 const missing = saying(404, 'Request_ResourceNotFound');
+const denied = saying(403, 'Authorization_RequestDenied');
 const overQuota = saying(403, 'Directory_QuotaExceeded');
 
 // facts 3.4; terraform-provider-azuread and GMM match on these sentences.
 export const notFound = (id: string) =>
   missing(`Resource '${id}' does not exist or one of its queried reference-property objects are not present.`);
+
+/** What is there; what is not is answered with 404. */
+export function found<T>(value: T | undefined, id: string): T {
+  if (value === undefined) throw notFound(id);
+  return value;
+}
 
 // learn:group-post-members
 export const alreadyMember = () =>
@@ -62,17 +69,11 @@ export const insufficientPrivileges = () => usualRefusal(403);
 
 // (observed) of what Graph says of groups that only administrators of the unit may change
 export const restrictedUnit = () =>
-  saying(
-    403,
-    'Authorization_RequestDenied',
-  )('Target object is a member of a restricted management administrative unit and can only be modified by others.');
+  denied('Target object is a member of a restricted management administrative unit; others alone may modify it.');
 
 // (observed) facts 3.4
 export const quotaExceeded = (count: number, most: number) =>
   overQuota(`Unable to perform operation as '${count}' would exceed the maximum quota count '${most}'.`);
-
-// (observed) onedrivecmd#67, active-directory-dotnet-graphapi-console#45
-export const directoryFull = () => overQuota('The directory object quota limit for the Tenant has been exceeded.');
 
 // (observed) microsoft-graph-docs#5122
 export const nicknameExists = () =>

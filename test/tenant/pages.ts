@@ -3,7 +3,7 @@ import { malformed, unsupportedQuery } from './errors';
 import { type Answer, type Call, ok, readQuery } from './exchange';
 import type { World } from './world';
 
-interface Rest {
+export interface Rest {
   /** Everything there was when the first page was asked for. */
   ids: readonly string[];
   from: number;
@@ -20,42 +20,24 @@ export interface Listing {
   maximumPage: number;
 }
 
-export type Pages = ReturnType<typeof createPages>;
+/** What is left to list: what the token in the link stands for, or everything. */
+function restOf(call: Call, world: World, everything: () => readonly string[]): Rest {
+  const token = new URL(call.href).searchParams.get('$skiptoken');
+  if (token === null) return { ids: everything(), from: 0, afterEmpty: false };
+  const known = world.nextLinks.get(token);
+  if (known?.href === call.href) return known.rest;
+  // concepts/paging.md: "Do not try to extract the `$skiptoken`"; the refusal and its text are inferred.
+  throw malformed('The next link is not the one that was returned.');
+}
 
-export function createPages(newId: () => string) {
-  const tokens = new Map<string, { href: string; rest: Rest }>();
-
-  /** What is left to list: what the token in the link stands for, or everything. */
-  function rest(call: Call, everything: () => readonly string[]): Rest {
-    const token = new URL(call.href).searchParams.get('$skiptoken');
-    if (token === null) return { ids: everything(), from: 0, afterEmpty: false };
-    const known = tokens.get(token);
-    if (known?.href === call.href) return known.rest;
-    // concepts/paging.md: "Do not try to extract the `$skiptoken`"; the refusal and its text are inferred.
-    throw malformed('The next link is not the one that was returned.');
-  }
-
-  function link(call: Call, left: Rest): string {
-    const [base, query = ''] = call.href.split('?');
-    const kept = query.split('&').filter((option) => option !== '' && !/^(\$|%24)skiptoken=/i.test(option));
-    // A token with characters that must stay encoded, as Graph's have (observed).
-    const token = `RFNwdAIAAQ/${newId()}+A==`;
-    const href = new URL(`${base}?${[...kept, `$skiptoken=${encodeURIComponent(token)}`].join('&')}`).href;
-    tokens.set(token, { href, rest: left });
-    return href;
-  }
-
-  return {
-    cut(call: Call, everything: () => readonly string[], size: number, emptyPages: boolean) {
-      const { ids, from, afterEmpty } = rest(call, everything);
-      const empty = emptyPages && !afterEmpty;
-      const here = empty ? [] : ids.slice(from, from + size);
-      const left = { ids, from: from + here.length, afterEmpty: empty };
-      // After the last page with something on it comes one more empty one.
-      const more = left.from < ids.length || (emptyPages && here.length > 0);
-      return { ids: here, link: more ? { '@odata.nextLink': link(call, left) } : {} };
-    },
-  };
+function linkTo(rest: Rest, call: Call, world: World): string {
+  const [base, query = ''] = call.href.split('?');
+  const kept = query.split('&').filter((option) => option !== '' && !/^(\$|%24)skiptoken=/i.test(option));
+  // A token with characters that must stay encoded, as Graph's have (observed).
+  const token = `RFNwdAIAAQ/${world.newId()}+A==`;
+  const href = new URL(`${base}?${[...kept, `$skiptoken=${encodeURIComponent(token)}`].join('&')}`).href;
+  world.nextLinks.set(token, { href, rest });
+  return href;
 }
 
 export const context = (world: World, of: string) => ({
@@ -77,9 +59,15 @@ export function readListing(call: Call, world: World, { name, options, propertie
   const size = Math.min(Number(top), largest);
 
   function answer(of: string, everything: () => readonly string[], show: (id: string) => object | undefined): Answer {
-    const { ids, link } = world.pages.cut(call, everything, size, emptyPages);
-    const shown = ids.map(show).filter((entry) => entry !== undefined);
-    return ok({ ...context(world, of), ...link, value: shown.map((entry) => pick(entry, select)) });
+    const { ids, from, afterEmpty } = restOf(call, world, everything);
+    const isEmpty = emptyPages && !afterEmpty;
+    const here = isEmpty ? [] : ids.slice(from, from + size);
+    const left = { ids, from: from + here.length, afterEmpty: isEmpty };
+    // After the last page with something on it comes one more empty one.
+    const more = left.from < ids.length || (emptyPages && here.length > 0);
+    const next = more ? { '@odata.nextLink': linkTo(left, call, world) } : {};
+    const shown = here.map(show).filter((entry) => entry !== undefined);
+    return ok({ ...context(world, of), ...next, value: shown.map((entry) => pick(entry, select)) });
   }
   return { filter: query.get('$filter'), select, answer };
 }

@@ -6,11 +6,10 @@ import { createDirectory } from './directory';
 import type { Answer, Call } from './exchange';
 import { createFlights, createFrontDoor } from './front-door';
 import { guidSource } from './guids';
-import { createPages } from './pages';
 import { createProvisioning } from './provisioning';
 import { answerGraph } from './routes';
 import { createSignIn } from './token-endpoint';
-import { headersOf, placeOf, settled } from './wire';
+import { placeOf, settled } from './wire';
 import { type Cloud, HOSTS, type Knobs, unexpected, type World } from './world';
 
 export type { RecordedRequest } from './front-door';
@@ -45,7 +44,7 @@ export function createTenant(options: TenantOptions) {
   };
   const world: World = {
     ...{ clock, random, newId, hosts, violations: [], maxInFlight: 0 },
-    ...{ directory: createDirectory(clock, newId), pages: createPages(newId), writable: new Set() },
+    ...{ directory: createDirectory(clock, newId), nextLinks: new Map(), writable: new Set() },
     lag: { groupListedAfterMs: 0, groupReachableAfterMs: 0, membersVisibleAfterMs: 0 },
     ...{ permissions: options.permissions ?? PERMISSIONS, licensed: true, homeCloud: options.cloud ?? 'global' },
     ...{ pageSizes: {}, quota: {}, hiddenGroups: new Set(), rejectRiskFilter: false, upnForbidden: false },
@@ -67,7 +66,7 @@ export function createTenant(options: TenantOptions) {
     hosts: [hosts.login, hosts.graph],
     contentType: 'application/json;odata.metadata=minimal;charset=utf-8',
     place: (url) => placeOf(url, world),
-    headers: (call) => headersOf(call, world),
+    headers: ({ requestId: id }) => ({ 'request-id': id, 'client-request-id': id }),
     handle: (call, signal, record) =>
       door.answer(call, signal, async () => {
         if (!call.login) call.roles = signIn.authorize(call.headers);

@@ -1,4 +1,4 @@
-/** What is Graph's own between `fetch` and the routes: paths, headers, and refusals as answers. */
+/** What is Graph's own between `fetch` and the routes: paths, and refusals as answers. */
 import { GraphRefusal } from './errors';
 import type { Answer, Call } from './exchange';
 import type { World } from './world';
@@ -11,10 +11,6 @@ export function placeOf({ host, pathname }: URL, world: World): Pick<Call, 'path
   const path = login ? pathname.replace(TOKEN_PATH, '/token') : pathname.replace(/^\/v1\.0(?=\/)/, '');
   return { path, login, requestId: world.newId() };
 }
-
-export const headersOf = ({ requestId }: Call, world: World) => ({
-  ...{ date: new Date(world.clock.now()).toUTCString(), 'request-id': requestId, 'client-request-id': requestId },
-});
 
 /** The answer of `work`; only what no service would answer (a broken connection, an unexpected request) is thrown on. */
 export async function settled(call: Call, work: () => Promise<Answer>): Promise<Answer> {

@@ -1,16 +1,15 @@
 /** What every route of the stand-in tenant works with: the directory, the settings a test may turn, and the notebook of violations. */
 import type { Clock } from './clock';
 import type { Directory } from './directory';
-import type { Pages } from './pages';
+import type { Rest } from './pages';
 
-export type Cloud = 'global' | 'usgov' | 'dod';
-export type Hosts = { login: string; graph: string };
 /** Of each cloud that has riskyUsers (concepts/deployments.md). */
-export const HOSTS: Record<Cloud, Hosts> = {
+export const HOSTS = {
   global: { login: 'login.microsoftonline.com', graph: 'graph.microsoft.com' },
   usgov: { login: 'login.microsoftonline.us', graph: 'graph.microsoft.us' },
   dod: { login: 'login.microsoftonline.us', graph: 'dod-graph.microsoft.us' },
 };
+export type Cloud = keyof typeof HOSTS;
 
 /** What a test may change at any time. */
 export interface Knobs {
@@ -26,8 +25,8 @@ export interface Knobs {
   licensed: boolean;
   /** The application permissions granted. A token carries those of its moment (kubernetes#90351, azure-sdk-for-net#30959). */
   permissions: readonly string[];
-  /** How many members Graph lets a group have, and whether the directory has no room for another object. */
-  quota: { membersPerGroup?: number; directoryFull?: boolean };
+  /** How many members Graph lets a group have. */
+  quota: { membersPerGroup?: number };
   /** A new group may not have the mailNickname of another, renamed or not (microsoft-graph-docs#5122). */
   nicknamesUnique: boolean;
   /** Groups that the permissions do not show in lists of groups, by id. */
@@ -56,8 +55,9 @@ export interface Service {
 
 export interface World extends Knobs, Service {
   readonly directory: Directory;
-  readonly pages: Pages;
-  readonly hosts: Hosts;
+  /** By its token: a link that was given out, and what is left to list. */
+  readonly nextLinks: Map<string, { href: string; rest: Rest }>;
+  readonly hosts: (typeof HOSTS)[Cloud];
   /** Groups that may be written whatever their name. */
   readonly writable: Set<string>;
   newId(): string;
