@@ -1,6 +1,6 @@
 /** What an administrator's token reads of the stand-in tenant, and the public metadata of the sign-in service: GET alone. */
 import type { Application, SynchronizationJob } from '@microsoft/microsoft-graph-types';
-import { expiredToken, GraphRefusal, insufficientPrivileges, unknownError, usualRefusal } from './errors';
+import { expiredToken, found, GraphRefusal, insufficientPrivileges, unknownError } from './errors';
 import type { Fetch } from './front-door';
 import type { Tenant } from './tenant';
 import { unexpected } from './world';
@@ -34,15 +34,10 @@ export function createAdminDesk(tenant: Tenant) {
     /** By enterprise application: object ids of the groups assigned to it, and its jobs. */
     applications: new Map<string, { groups: Set<string>; jobs: SynchronizationJob[] }>(),
   };
-  const known = <T>(value: T | undefined): T => {
-    if (value === undefined) throw usualRefusal(404);
-    return value;
-  };
-  const application = (id = '') => known(desk.applications.get(id));
+  const application = (id = '') => found(desk.applications.get(id), id);
   const nameOf = (id: string) => tenant.groups().find((group) => group.id === id)?.displayName;
   const assignment = (principalId: string, resourceId: string, appRoleId = '00000000-0000-0000-0000-000000000000') => ({
-    ...{ id: `${principalId}.${resourceId}`, principalId, resourceId, appRoleId },
-    ...{ principalType: 'Group', principalDisplayName: nameOf(principalId) ?? null },
+    ...{ principalId, resourceId, appRoleId, principalDisplayName: nameOf(principalId) ?? null },
   });
   const roles = () => tenant.permissions.map((value) => ({ id: `role of ${value}`, value }));
   const own = () => roles().map((role) => assignment(clientId, GRAPH.id, role.id));
@@ -52,7 +47,7 @@ export function createAdminDesk(tenant: Tenant) {
   const applicationsOf = (id = '') =>
     [...desk.applications].flatMap(([app, { groups }]) => (groups.has(id) ? assignment(id, app) : []));
   const assignedTo = (id = '') => [...application(id).groups].map((group) => assignment(group, id));
-  const ofClient = (id = '') => ({ id, ...known(id === clientId ? desk.credentials : undefined) });
+  const ofClient = (id = '') => ({ id, ...found(id === clientId ? desk.credentials : undefined, id) });
   // learn: application-get, serviceprincipal-get, -list-approleassignments, -list-approleassignedto, group-list,
   // group-list-owners, group-list-approleassignments, synchronization-synchronizationjob-list
   const routes: readonly Route[] = [
@@ -109,5 +104,5 @@ export function createAdminDesk(tenant: Tenant) {
 export function runningJob(endedMs: number): SynchronizationJob {
   const ended = { timeEnded: new Date(endedMs).toISOString() };
   const status = { code: 'Active' as const, lastExecution: ended, lastSuccessfulExecution: ended };
-  return { id: 'scim.4c1f.0be2', schedule: { state: 'Active', interval: 'PT40M' }, status };
+  return { id: 'scim.4c1f.0be2', schedule: { state: 'Active' }, status };
 }

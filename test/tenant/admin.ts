@@ -1,10 +1,10 @@
 /** What an administrator or the world does to the tenant, and what is true in it now, without any lag. */
-import type { Group, RiskLevel, RiskState, User } from '@microsoft/microsoft-graph-types';
+import type { Group, RiskLevel, User } from '@microsoft/microsoft-graph-types';
 import type { MemberKind, Person, Risk } from './directory';
 import type { World } from './world';
 
 type Word = string | null | undefined;
-type NewUser = { id?: string; name?: string; upn?: string | null; level?: RiskLevel; state?: RiskState };
+type NewUser = { name?: string; upn?: string | null; level?: RiskLevel };
 type NewGroup = Omit<Group, 'members'> & { members?: readonly string[] };
 
 const NOT_AT_RISK = ['none', 'confirmedSafe', 'remediated', 'dismissed'];
@@ -14,11 +14,11 @@ export function createAdmin(world: World) {
   const { directory } = world;
 
   /** Gives the object id. With a level they are at risk at once. */
-  function addUser({ id, name, upn, level, state }: NewUser = {}): string {
-    const person = directory.addPerson(id, name);
-    if (upn !== undefined) directory.setUpn(person.id, upn);
-    if (level) directory.setRisk(person.id, { level, state: state ?? 'atRisk' });
-    return person.id;
+  function addUser({ name, upn, level }: NewUser = {}): string {
+    const id = directory.addPerson(name);
+    if (upn !== undefined) directory.setUpn(id, upn);
+    if (level) setRisk(id, level);
+    return id;
   }
 
   /** Any words. No state given: atRisk. null is sent as null, undefined not at all. */
@@ -56,9 +56,7 @@ export function createAdmin(world: World) {
     return AT_RISK.includes(state) || (world.rejectRiskFilter && !NOT_AT_RISK.includes(state));
   }
 
-  const userOf = ({ id, name, mail, upn }: Person): User => {
-    return { id, displayName: name, mail, userPrincipalName: upn };
-  };
+  const userOf = ({ id, name, mail, upn }: Person): User => ({ id, displayName: name, mail, userPrincipalName: upn });
   const { group } = directory;
   const groups = () => [...directory.groups.values()].map(({ properties }): Group => ({ ...properties }));
   return {
@@ -67,10 +65,6 @@ export function createAdmin(world: World) {
     dismiss: (id: string) => setRisk(id, 'none', 'dismissed'),
     // learn:riskyuser-confirmcompromised
     confirmCompromised: (id: string) => setRisk(id, 'high', 'confirmedCompromised'),
-    // learn:riskyuser-confirmsafe
-    confirmSafe: (id: string) => setRisk(id, 'none', 'confirmedSafe'),
-    // howto-identity-protection-remediate-unblock.md; that the level is none then is inferred
-    remediate: (id: string) => setRisk(id, 'none', 'remediated'),
     /** Gone from the directory and all groups. Their risky user stays, marked as deleted, or, when 'stale', not yet. */
     deleteUser: (id: string, { riskEntry = 'deleted' }: { riskEntry?: 'deleted' | 'stale' } = {}) => {
       directory.removePerson(id);

@@ -1,7 +1,7 @@
 /** What the tenant holds: people, who of them is at risk, groups and their members, and how the members were a while ago. */
 import type { Group } from '@microsoft/microsoft-graph-types';
 import type { Clock } from './clock';
-import { personName, upnOf } from './names';
+import { oneOf, personName, upnOf } from './names';
 
 export type MemberKind = 'user' | 'group' | 'device' | 'servicePrincipal';
 
@@ -20,7 +20,7 @@ export interface Risk extends Person {
   isDeleted: boolean;
 }
 
-export type Membership = { kind: MemberKind; since: number };
+type Membership = { kind: MemberKind; since: number };
 
 type Properties = Omit<Group, 'members'>;
 
@@ -46,12 +46,11 @@ export function createDirectory(clock: Clock, newId: () => string) {
   const others = new Map<string, MemberKind>();
   let count = 0;
 
-  function addPerson(id = newId(), name = personName(count)): Person {
+  function addPerson(name = personName(count)): string {
     count++;
-    const upn = upnOf(name);
-    const person = { id: id.toLowerCase(), name, mail: upn.toLowerCase(), upn };
-    people.set(person.id, person);
-    return person;
+    const [id, upn] = [newId(), upnOf(name)];
+    people.set(id, { id, name, mail: upn.toLowerCase(), upn });
+    return id;
   }
 
   function removePerson(id: string): void {
@@ -81,14 +80,7 @@ export function createDirectory(clock: Clock, newId: () => string) {
     return group;
   }
 
-  /** Throws when there is none, or several of that name. */
-  function group(idOrName: string): GroupEntry {
-    const byId = groups.get(idOrName.toLowerCase());
-    if (byId) return byId;
-    const named = [...groups.values()].filter((entry) => entry.properties.displayName === idOrName);
-    if (named[0] && named.length === 1) return named[0];
-    throw new Error(`${named.length} groups named ${idOrName}`);
-  }
+  const group = (idOrName: string) => oneOf(groups, idOrName, ({ properties }) => properties.displayName);
 
   const kindOf = (id: string): MemberKind | undefined =>
     people.has(id) ? 'user' : groups.has(id) ? 'group' : others.get(id);
@@ -112,11 +104,9 @@ export function createDirectory(clock: Clock, newId: () => string) {
   function membersAt(entry: GroupEntry, at: number): ReadonlyMap<string, Membership> {
     if ((entry.changes.at(-1)?.at ?? at) <= at) return entry.members;
     const then = new Map(entry.members);
-    for (let index = entry.changes.length - 1; index >= 0; index--) {
-      const last = entry.changes[index];
-      if (!last || last.at <= at) break;
-      if (last.was) then.set(last.id, last.was);
-      else then.delete(last.id);
+    for (const { id, was } of entry.changes.filter((later) => later.at > at).toReversed()) {
+      if (was) then.set(id, was);
+      else then.delete(id);
     }
     return then;
   }

@@ -9,8 +9,15 @@ export const GROUP_NAMES = {
 
 export type Level = keyof typeof GROUP_NAMES;
 
-const OURS: ReadonlySet<unknown> = new Set(Object.values(GROUP_NAMES));
-export const isOurs = (name: unknown) => OURS.has(name);
+export const isOurs = (name: unknown) => Object.values<unknown>(GROUP_NAMES).includes(name);
+
+/** The one of that id, or of that name if no other has it. */
+export function oneOf<T>(all: ReadonlyMap<string, T>, idOrName: string, nameOf: (one: T) => unknown): T {
+  const known = all.get(idOrName.toLowerCase());
+  const [one, ...more] = known ? [known] : [...all.values()].filter((other) => nameOf(other) === idOrName);
+  if (one && more.length === 0) return one;
+  throw new Error(`${one ? 'several are' : 'nothing is'} named ${idOrName}`);
+}
 
 const FIRST =
   'Ada Bruno Chiara Dmitri Elif Farid Greta Hiro Imani Jonas Katya Luis Mei Noor Olga Pavel Quinn Rosa'.split(' ');

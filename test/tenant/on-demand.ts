@@ -25,12 +25,11 @@ const Body = v.strictObject({ parameters: v.strictTuple([Parameter]) });
 type Subject = { groupId: string; members: string[] };
 
 /** The refusals are inferred but for that of the rule. */
-export function readOnDemand(body: object, jobId: string, rules: readonly SynchronizationRule[]): Subject {
+export function readOnDemand(body: object, rules: readonly SynchronizationRule[]): Subject {
   const [{ ruleId, subjects }] = fitting(Body, body, refused('Not what can be provisioned on demand.')).parameters;
   const rule = rules.find(({ id }) => id === ruleId);
   // (observed) microsoft-graph-docs-contrib#4247
-  const unknown = `The request identified this synchronization job: ${jobId}. However, the job does not include the rule.`;
-  if (!rule) throw new GraphRefusal(400, 'RequestParameterInvalid', unknown);
+  if (!rule) throw new GraphRefusal(400, 'RequestParameterInvalid', 'The job does not include the rule.');
   const mapped = rule.objectMappings?.some(({ enabled, sourceObjectName }) => enabled && sourceObjectName === 'Group');
   if (!mapped) throw refused('The synchronization rule has no mapping for Group.');
   const [{ objectId, links }] = subjects;

@@ -1,6 +1,6 @@
 /** Provisioning to Cloudflare: synchronization jobs, their schema, on-demand provisioning, and who has arrived there. */
 import type { SynchronizationJob, SynchronizationSchema } from '@microsoft/microsoft-graph-types';
-import { malformed, notFound, usualRefusal } from './errors';
+import { found, malformed, usualRefusal } from './errors';
 import { type Answer, type Call, ok, readBody, readQuery } from './exchange';
 import { MOST_CALLS, onDemandResult, readOnDemand, WINDOW_MS } from './on-demand';
 import { context } from './pages';
@@ -36,16 +36,10 @@ export function createProvisioning(world: World) {
     return application;
   }
 
-  function find(id: string): Provisioning {
-    const application = applications.get(id.toLowerCase());
-    if (application) return application;
-    throw notFound(id);
-  }
+  const find = (id: string) => found(applications.get(id.toLowerCase()), id);
   function findJob(id: string, encoded: string) {
-    const jobId = decodeURIComponent(encoded);
-    const found = find(id).jobs.find(({ job }) => job.id === jobId);
-    if (found) return found;
-    throw notFound(jobId);
+    const one = find(id).jobs.find(({ job }) => job.id === decodeURIComponent(encoded));
+    return found(one, encoded);
   }
 
   /** learn:synchronization-synchronizationjob-list */
@@ -65,8 +59,7 @@ export function createProvisioning(world: World) {
   async function provisionOnDemand(call: Call, _: World, id: string, encoded: string): Promise<Answer> {
     const application = find(id);
     const { job, schema } = findJob(id, encoded);
-    const rules = schema.synchronizationRules ?? [];
-    const subject = readOnDemand(readBody(call), job.id ?? '', rules);
+    const subject = readOnDemand(readBody(call), schema.synchronizationRules ?? []);
     const now = world.clock.now();
     // "The rate limit for this API is 5 requests per 10 seconds"; that Retry-After comes with it is inferred.
     if (application.calls.filter(({ at }) => now - at < WINDOW_MS).length >= MOST_CALLS)
@@ -121,16 +114,12 @@ function describe(wanted: ProvisioningJob, { newId }: World) {
   const { schedule: state = 'Active', code = 'Active', rules = [USUAL_RULE] } = wanted;
   // Ids of jobs are no GUIDs: "scim.<hex>.<guid>" (observed).
   const id = `scim.${newId().replaceAll('-', '')}.${newId()}`;
-  // "approximately every 40 minutes" (known-issues.md)
-  const schedule = { expiration: null, interval: 'PT40M', state };
-  const job: SynchronizationJob = { id, templateId: 'scim', schedule, status: { code } };
+  const job: SynchronizationJob = { id, templateId: 'scim', schedule: { state }, status: { code } };
   const schema: SynchronizationSchema = {
     id,
     synchronizationRules: rules.map(({ mappings }) => ({
-      ...{ id: newId(), name: 'Provision to SCIM', priority: 1 },
-      objectMappings: mappings.map(({ source, enabled = true }) => ({
-        ...{ enabled, sourceObjectName: source, targetObjectName: `urn:ietf:params:scim:schemas:core:2.0:${source}` },
-      })),
+      ...{ id: newId(), name: 'Provision to SCIM' },
+      objectMappings: mappings.map(({ source, enabled = true }) => ({ enabled, sourceObjectName: source })),
     })),
   };
   return { job, schema };

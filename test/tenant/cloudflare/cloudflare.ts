@@ -3,6 +3,7 @@ import type { Clock } from '../clock';
 import type { Answer } from '../exchange';
 import { createFlights, createFrontDoor, type Flights } from '../front-door';
 import { guidSource } from '../guids';
+import { oneOf } from '../names';
 import { type Behaviours, DEFAULTS } from './behaviours';
 import { settled, throttled } from './refusals';
 import { answerLists, BASE, makeList } from './routes';
@@ -69,7 +70,7 @@ export function createCloudflare(options: CloudflareOptions) {
       const requestId = newId().replaceAll('-', '').slice(0, 16);
       return { path: pathname.replace(BASE, ''), login: false, requestId };
     },
-    headers: ({ requestId }) => ({ date: new Date(clock.now()).toUTCString(), 'cf-ray': `${requestId}-FRA` }),
+    headers: ({ requestId }) => ({ 'cf-ray': `${requestId}-FRA` }),
   });
 
   const shown: CloudflareKnobs & Pick<CloudflareWorld, 'accountId' | 'maxInFlight'> = world;
@@ -78,14 +79,7 @@ export function createCloudflare(options: CloudflareOptions) {
 
 /** What others do, and what is true now. A list is named by its id, or by its name if only one has it. */
 function createAdmin(world: CloudflareWorld) {
-  function list(idOrName: string): List {
-    const known = world.store.get(idOrName);
-    if (known) return known;
-    const named = [...world.store.values()].filter(({ name }) => name === idOrName);
-    if (named[0] && named.length === 1) return named[0];
-    throw new Error(`${named.length} lists named ${idOrName}`);
-  }
-
+  const list = (idOrName: string) => oneOf(world.store, idOrName, ({ name }) => name);
   const lists = () => [...world.store.values()].map(({ entries: _, ...properties }) => properties);
   return {
     lists,
