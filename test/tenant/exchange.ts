@@ -33,6 +33,8 @@ export interface Answer {
   raw?: string | ReadableStream<Uint8Array>;
 }
 
+export const isRiskCall = (call: Call) => !call.login && call.path.startsWith('/identityProtection/');
+
 export const ok = (body: unknown, status = 200): Answer => ({ status, headers: {}, body });
 export const noContent = (): Answer => ({ status: 204, headers: {} });
 

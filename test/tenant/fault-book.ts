@@ -1,5 +1,5 @@
 /** Which fault befalls which request: scripted rules, chance, and the cache of every Retry-After that was given. */
-import type { Answer, Call } from './exchange';
+import { type Answer, type Call, isRiskCall } from './exchange';
 import * as faults from './faults';
 import type { Service } from './world';
 
@@ -28,9 +28,7 @@ const KINDS: readonly Kind[] = [
     fits: any,
     // throttling-limits: "don't return a Retry-After header" for Identity Protection
     make: (random, call) =>
-      call.path.startsWith('/identityProtection')
-        ? faults.throttled()
-        : faults.throttled(['1', '2.128', '5'][Math.floor(random() * 3)] ?? '1'),
+      faults.throttled(isRiskCall(call) ? undefined : ['1', '2.128', '5'][Math.floor(random() * 3)]),
   },
   ...[plain(429, any), plain(401, notLogin), plain(404, ({ path }) => path.startsWith('/groups/'))],
   ...[plain(408, microsoft), plain(409, (call) => write(call) && microsoft(call)), plain(500, any), plain(502, any)],
@@ -40,8 +38,8 @@ const KINDS: readonly Kind[] = [
   ...[faults.endlessBody, faults.html, faults.cutBody].map((make) => ({ fits: wholeRead, make })),
 ];
 
-// Timers and clocks of two processes differ a little; no Worker that waits as told comes earlier than this.
-const TOLERANCE_MS = 2;
+/** Timers and clocks of two processes differ a little; no Worker that waits as told comes earlier than this. */
+export const TOLERANCE_MS = 2;
 // concepts/throttling.md: "Avoid immediate retries, because all requests accrue against your usage limits."
 const AT_ONCE_MS = 100;
 

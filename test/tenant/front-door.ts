@@ -1,14 +1,13 @@
 /** Takes every request to a stand-in: notes it, watches what no Worker may do, lets faults befall it, has it answered. */
 import { connectionLost } from './errors';
-import { type Answer, type Call, parseJson } from './exchange';
-import { createFaultBook } from './fault-book';
+import { type Answer, type Call, isRiskCall, parseJson } from './exchange';
+import { createFaultBook, TOLERANCE_MS } from './fault-book';
 import type { Service } from './world';
 
 export interface RecordedRequest extends Pick<Call, 'client' | 'method' | 'path'> {
   at: number;
   /** Unset while the request is under way. */
   endedAt?: number;
-  url: string;
   /** 0 as long as there is no answer. */
   status: number;
   /** JSON as its value, anything else as text. */
@@ -38,8 +37,6 @@ interface Needs {
   handle(call: Call, signal: AbortSignal | undefined, record: RecordedRequest): Promise<Answer>;
 }
 
-// Timers and clocks of two processes differ a little.
-const TOLERANCE_MS = 2;
 const REDIRECTS = [301, 302, 303, 307, 308];
 const BODY_OF_NONE = [101, 204, 205, 304];
 
@@ -55,7 +52,7 @@ export function createFrontDoor(needs: Needs) {
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
     if (signal?.aborted) throw signal.reason;
     const record = note(client, request);
-    const flight = flights.start(client);
+    const flight = flights(client);
     signal?.addEventListener('abort', flight.end);
     try {
       const place = { ...needs.place(new URL(request.url)), part: false, tooSoon: false, deaf: false };
@@ -87,7 +84,7 @@ export function createFrontDoor(needs: Needs) {
 
   function note(client: string, { method, url }: Request): RecordedRequest {
     const { protocol, host, pathname } = new URL(url);
-    const record: RecordedRequest = { client, at: world.clock.now(), method, path: pathname, url, status: 0, body: '' };
+    const record: RecordedRequest = { client, at: world.clock.now(), method, path: pathname, status: 0, body: '' };
     requests.push(record);
     if (protocol === 'https:' && needs.hosts.includes(host)) return record;
     record.endedAt = record.at;
@@ -157,8 +154,6 @@ export function createFrontDoor(needs: Needs) {
   return { answer, controls };
 }
 
-const isRiskCall = (call: Call) => !call.login && call.path.startsWith('/identityProtection/');
-
 function respond(answer: Answer, type: string, headers: Record<string, string>): Response {
   const json = answer.body === undefined ? null : JSON.stringify(answer.body);
   const body = BODY_OF_NONE.includes(answer.status) ? null : (answer.raw ?? json);
@@ -183,23 +178,22 @@ const MOST_IN_FLIGHT = 6;
 export function createFlights(world: Service) {
   const flying = new Set<{ client: string; groups: readonly string[] }>();
 
-  return {
-    start: (client: string) => {
-      const flight = { client, groups: [] as readonly string[] };
-      flying.add(flight);
-      const own = [...flying].filter((other) => other.client === client);
-      world.maxInFlight = Math.max(world.maxInFlight, own.length);
-      if (own.length > MOST_IN_FLIGHT) world.violations.push(`${own.length} requests of ${client} in flight`);
-      return {
-        /** The groups that the request changes. */
-        writes: (groups: readonly string[]) => {
-          const others = [...flying].filter((other) => other !== flight && other.client === client);
-          const shared = groups.find((group) => others.some((other) => other.groups.includes(group)));
-          if (shared) world.violations.push(`two writers to group ${shared} at once`);
-          flight.groups = groups;
-        },
-        end: () => void flying.delete(flight),
-      };
-    },
+  /** A request of that client takes off. */
+  return (client: string) => {
+    const flight = { client, groups: [] as readonly string[] };
+    const others = () => [...flying].filter((other) => other !== flight && other.client === client);
+    flying.add(flight);
+    const count = others().length + 1;
+    world.maxInFlight = Math.max(world.maxInFlight, count);
+    if (count > MOST_IN_FLIGHT) world.violations.push(`${count} requests of ${client} in flight`);
+    return {
+      /** The groups that the request changes. */
+      writes: (groups: readonly string[]) => {
+        const shared = groups.find((group) => others().some((other) => other.groups.includes(group)));
+        if (shared) world.violations.push(`two writers to group ${shared} at once`);
+        flight.groups = groups;
+      },
+      end: () => void flying.delete(flight),
+    };
   };
 }
