@@ -6,7 +6,6 @@ import { NOBODY, type Probe, probe } from './probe';
 const RISKY = '/identityProtection/riskyUsers';
 const FILTER = "riskState eq 'atRisk' or riskState eq 'confirmedCompromised'";
 const MISSING = { status: 404, code: 'Request_ResourceNotFound' };
-const NEW_GROUP = { displayName: GROUP_NAMES.low, mailNickname: 'low', mailEnabled: false, securityEnabled: true };
 
 const add = (p: Probe, group: string, id: unknown, more = {}) =>
   p.send('POST', `/groups/${group}/members/$ref`, { '@odata.id': id, ...more });
@@ -19,29 +18,22 @@ test('what a list cannot be asked for is refused', async () => {
     [`/groups/${tenant.addGroup()}/members`, 999, 'id eq 1'],
     [RISKY, 500, `; riskState; riskState eq 'AtRisk'; riskState eq atRisk; riskLevel eq 'low'; ${FILTER} or`],
   ] as const) {
-    const odd = `$select=id,foo $select= $count=true top=5 $top=0 $top=${most + 1} $top=5&$top=6 $skiptoken=abc`.split(
-      ' ',
-    );
-    for (const query of [...odd, ...filters.split('; ').map((filter) => `$filter=${encodeURIComponent(filter)}`)])
+    const odd = '$select=id,foo $select= $count=true top=5 $top=0 $top=5&$top=6 $skiptoken=abc'.split(' ');
+    const filtered = filters.split('; ').map((filter) => `$filter=${encodeURIComponent(filter)}`);
+    for (const query of [...odd, `$top=${most + 1}`, ...filtered])
       expect((await later(`${list}?${query}`)).status, query).toBe(400);
     expect((await later(`${list}?$top=${most}`)).status).toBe(200);
   }
 });
 
-test('a group is created from what it must have; another than a plain one of the three names is a violation', async () => {
+test('the name of a new group need not be new; another than a plain one of the three names is a violation', async () => {
   const { tenant, send } = probe();
-  const create = (change: object = {}) => send('POST', '/groups', { ...NEW_GROUP, ...change });
-  for (const change of [
-    ...Object.keys(NEW_GROUP).map((name) => ({ [name]: undefined })),
-    ...[{ mailNickname: 'x'.repeat(65) }, { mailNickname: 'a b' }, { members: [] }, { groupTypes: ['Unified'] }],
-  ])
-    expect((await create(change)).code, JSON.stringify(change)).toBe('Request_BadRequest');
-  // A name need not be new.
-  for (let times = 0; times < 2; times += 1) expect(await create()).toMatchObject({ status: 201, body: NEW_GROUP });
-  expect([tenant.groups().length, tenant.violations]).toEqual([2, []]);
-  for (const change of [{ displayName: 'Finance' }, { securityEnabled: false }, { mailEnabled: true }])
-    expect((await create(change)).status).toBe(201);
-  expect(tenant.violations).toHaveLength(3);
+  const plain = { displayName: GROUP_NAMES.low, mailNickname: 'low', mailEnabled: false, securityEnabled: true };
+  for (const change of [{ mailNickname: undefined }, { mailNickname: 'a b' }, { groupTypes: ['Unified'] }])
+    expect((await send('POST', '/groups', { ...plain, ...change })).code).toBe('Request_BadRequest');
+  for (const change of [{}, {}, { displayName: 'Finance' }, { securityEnabled: false }, { mailEnabled: true }])
+    expect((await send('POST', '/groups', { ...plain, ...change })).status).toBe(201);
+  expect([tenant.groups().length, tenant.violations.length]).toEqual([5, 3]);
 });
 
 test('lag: members are shown as they were a while ago', async () => {

@@ -6,7 +6,6 @@ import { createTenant, type TenantOptions } from './tenant';
 /** The id of no object. */
 export const NOBODY = '5f0c0000-0000-4000-a000-000000000000';
 
-type SendOptions = { headers?: Record<string, string>; body?: string; redirect?: 'manual' };
 export type Probe = ReturnType<typeof probe>;
 
 export function probe(options: Partial<TenantOptions> = {}) {
@@ -14,6 +13,7 @@ export function probe(options: Partial<TenantOptions> = {}) {
   const tenant = createTenant({ ...options, clock });
   const { tenantId, clientId, clientSecret } = tenant.ids;
   const graph = `https://${tenant.hosts.graph}/v1.0`;
+  const login = `https://${tenant.hosts.login}/${tenantId}/oauth2/v2.0/token`;
   /** The form that signs this application in. */
   const credentials: Record<string, string> = {
     ...{ client_id: clientId, client_secret: clientSecret, grant_type: 'client_credentials' },
@@ -22,15 +22,15 @@ export function probe(options: Partial<TenantOptions> = {}) {
   let token = '';
 
   async function call(url: string, init: RequestInit) {
-    const { status, headers, parsed } = await clock.run(async () => {
+    const { status, parsed } = await clock.run(async () => {
       const response = await tenant.fetch(url, init);
-      return { status: response.status, headers: response.headers, parsed: parseJson(await response.text()) };
+      return { status: response.status, parsed: parseJson(await response.text()) };
     });
     const body = isRecord(parsed) ? parsed : {};
     const { code = '', message = '' } = Object(body['error']);
     const array = (name: string) => (Array.isArray(body[name]) ? body[name].filter(isRecord) : []);
     return {
-      ...{ status, headers, body, code, message, value: array('value') },
+      ...{ status, body, code, message, value: array('value') },
       ids: array('value').map((entry) => String(entry['id'])),
       next: String(body['@odata.nextLink'] ?? ''),
       parts: array('responses'),
@@ -38,20 +38,14 @@ export function probe(options: Partial<TenantOptions> = {}) {
   }
 
   /** The bare token request. */
-  function signIn(form: Record<string, string>, init: RequestInit = {}) {
-    const url = `https://${tenant.hosts.login}/${tenantId}/oauth2/v2.0/token`;
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    return call(url, { method: 'POST', headers, body: new URLSearchParams(form).toString(), ...init });
-  }
+  const signIn = (form: Record<string, string>) => call(login, { method: 'POST', body: new URLSearchParams(form) });
 
-  /** A path is taken as one of Graph v1.0. A body is sent as JSON. An empty header leaves that header out. */
-  async function send(method: string, address: string, body?: unknown, init: SendOptions = {}) {
+  /** A path is taken as one of Graph v1.0. A body is sent as JSON. */
+  async function send(method: string, address: string, body?: unknown, init: RequestInit = {}) {
     if (token === '') token = String((await signIn(credentials)).body['access_token']);
-    const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
-    const all = { authorization: `Bearer ${token}`, ...type, ...init.headers };
-    const headers = Object.entries(all).filter(([, value]) => value !== '');
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const payload = body === undefined ? {} : { body: JSON.stringify(body) };
-    return call(address.startsWith('/') ? graph + address : address, { method, ...payload, ...init, headers });
+    return call(address.startsWith('/') ? graph + address : address, { method, headers, ...payload, ...init });
   }
 
   return {

@@ -26,12 +26,11 @@ function account(options: Omit<Partial<CloudflareOptions>, 'clock'> = {}) {
     const response = await clock.run(() => cloudflare.client('worker')(url, init));
     const text = await clock.run(() => response.text());
     const envelope = Object(parseJson(text));
-    const { status, headers } = response;
-    return { status, headers, text, envelope, result: envelope.result, code: envelope.errors?.[0]?.code };
+    return { status: response.status, text, envelope, result: envelope.result, code: envelope.errors?.[0]?.code };
   }
   const patch = (change: object) => send('PATCH', `/lists/${id}`, change);
   const values = () => cloudflare.entries(id).map(({ value }) => value);
-  return { clock, cloudflare, id, send, patch, values };
+  return { cloudflare, id, send, patch, values };
 }
 
 test.each(EACH_BEHAVIOUR)('lists are found, made, read page by page and changed, with %s', async (_, knobs) => {
@@ -94,23 +93,9 @@ test('what no Worker may ask for throws and is noted', async () => {
   cloudflare.putEntries(id, { value: 'theirs@contoso.example', description: 'the owner' });
   await patch({ remove: ['theirs@contoso.example'] });
   expect(cloudflare.violations.at(-1)).toMatch(/somebody else was removed: theirs/);
-});
-
-test('over 600 requests in a minute block every request for two minutes', async () => {
-  const { clock, cloudflare, send, patch } = account();
-  cloudflare.requestsPerMinute = 3;
-  const get = () => send('GET', '/lists?type=EMAIL');
-  for (let sent = 0; sent < 6; sent++) {
-    expect((await get()).status).toBe(200);
-    if (sent === 2) await clock.advance(60_000);
-  }
-  const blocked = await get();
-  expect([blocked.status, blocked.headers.get('retry-after'), blocked.code]).toEqual([429, '120', 971]);
-  await clock.advance(119_000);
-  expect((await patch({ remove: ['ada@contoso.example'] })).status).toBe(429);
-  await clock.advance(1_000);
+  // What a test finds wrong after a request reaches the test, not the Worker.
   cloudflare.after(() => expect(1).toBe(2));
-  expect([(await get()).status, cloudflare.violations.length]).toEqual([200, 1]);
+  expect([(await send('GET', '/lists?type=EMAIL')).status, cloudflare.violations.length]).toEqual([200, 12]);
 });
 
 test('six requests of one client in flight are six to both stand-ins, and each host has its own', async () => {
