@@ -16,8 +16,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 const QUIET_TURNS = 3;
 const STUCK_AFTER_MS = 3_000;
 
-export function fakeClock(startIso = '2026-05-04T03:00:00Z') {
-  let now = Date.parse(startIso);
+export function fakeClock() {
+  let now = Date.parse('2026-05-04T03:00:00Z');
   let moves = 0;
   let held = 0;
   let driving = false;
@@ -116,7 +116,7 @@ export function fakeClock(startIso = '2026-05-04T03:00:00Z') {
       await turn();
     });
 
-  return { now: () => now, sleep, hold, run, advance, pending: () => sleepers.length };
+  return { now: () => now, sleep, hold, run, advance };
 }
 
 export const realClock: Clock = {

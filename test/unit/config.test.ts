@@ -161,10 +161,8 @@ describe('What is taken', () => {
     [{ AZURE_AD_CLOUD: 'DoD' }, { AZURE_AD_CLOUD: { loginOrigin: US_LOGIN, graphOrigin: DOD_GRAPH } }],
     [{ GROUP_IDS: ` high = ${A} , Medium=${B.toUpperCase()},\tlow= ${C} ` }, pinned],
     [{ GROUP_IDS: `low=${C},medium=${B},high=${A}` }, pinned],
-    [
-      { DRY_RUN: true, DEADLINE_SECONDS: 55 },
-      { DRY_RUN: true, DEADLINE_SECONDS: 55 },
-    ],
+    [{ DRY_RUN: true }, { DRY_RUN: true }],
+    [{ DEADLINE_SECONDS: 55 }, { DEADLINE_SECONDS: 55 }],
     [{ MAX_REMOVALS: 0 }, { MAX_REMOVALS: 0 }],
     [{ MAX_REMOVALS: ' 999999999 ' }, { MAX_REMOVALS: 999_999_999 }],
     [{ EXEMPT_USER_IDS: `\n ${A} ,,\u200b${B.toUpperCase()}` }, { EXEMPT_USER_IDS: new Set([A, B]) }],
