@@ -26,15 +26,12 @@ export interface Behaviours {
   unknownToken: '400 9109' | '403 9109' | '401 10000';
   /** Status for a token without the permission. (observed) 403 usually, 400 in cloudflare-gateway-pihole-scripts#123 */
   forbidden: 403 | 400;
-  /** Who is blocked is answered in JSON, or with a page. (observed) cloudflare-gateway-pihole-scripts#111, #126 */
-  blocked: 'json' | 'html';
 }
 
 export const DEFAULTS: Behaviours = {
   ...{ present: 'refused', absent: 'refused', matching: 'any case', storing: 'as given' },
   ...{ order: 'oldest first', largestPage: 1_000, totalCount: true, nothing: 'null' },
-  ...{ longestDescription: 1_000, sameName: 'made', missingList: 400, unknownToken: '400 9109' },
-  ...{ forbidden: 403, blocked: 'json' },
+  ...{ longestDescription: 1_000, sameName: 'made', missingList: 400, unknownToken: '400 9109', forbidden: 403 },
 };
 
 const OTHERS: readonly Partial<Behaviours>[] = [
@@ -42,7 +39,7 @@ const OTHERS: readonly Partial<Behaviours>[] = [
   ...([{ storing: 'lower case' }, { storing: 'lower case', matching: 'exact' }] as const),
   ...([{ order: 'newest first' }, { largestPage: 100 }, { largestPage: 7 }] as const),
   ...([{ totalCount: false }, { nothing: 'empty' }, { longestDescription: 100 }] as const),
-  ...([{ sameName: 'refused' }, { missingList: 404 }, { blocked: 'html' }, { forbidden: 400 }] as const),
+  ...([{ sameName: 'refused' }, { missingList: 404 }, { forbidden: 400 }] as const),
   ...([{ unknownToken: '403 9109' }, { unknownToken: '401 10000' }] as const),
 ];
 

@@ -1,6 +1,5 @@
 /** A stand-in for the Zero Trust lists of a Cloudflare account, in cache, behind a `fetch` function. */
 import type { Clock } from '../clock';
-import type { Answer } from '../exchange';
 import { createFlights, createFrontDoor, type Flights } from '../front-door';
 import { guidSource } from '../guids';
 import { oneOf } from '../names';
@@ -29,8 +28,6 @@ type NewList = { name: string; entries?: readonly Entry[] } & Partial<Omit<List,
 // docs: lists.mdx "API rate limit"
 const WINDOW_MS = 60_000;
 const BLOCK_MS = 120_000;
-// (observed) cloudflare-gateway-pihole-scripts#111
-const BLOCK_PAGE = '<!DOCTYPE html><html><head><title>Rate limited</title></head><body>Error 1015</body></html>';
 
 export function createCloudflare(options: CloudflareOptions) {
   const { clock, flights, latencyMs, random = Math.random, ...knobs } = options;
@@ -47,24 +44,26 @@ export function createCloudflare(options: CloudflareOptions) {
   let blockedUntil = Number.NEGATIVE_INFINITY;
 
   /** The reads count, too. */
-  function block(): Answer | undefined {
+  function block(): void {
     const now = clock.now();
     if (now >= blockedUntil) {
       arrivals.push(now);
       while ((arrivals[0] ?? now) <= now - WINDOW_MS) arrivals.shift();
-      if (arrivals.length <= world.requestsPerMinute) return undefined;
+      if (arrivals.length <= world.requestsPerMinute) return;
       blockedUntil = now + BLOCK_MS;
       arrivals.length = 0;
     }
-    const refusal = throttled((blockedUntil - now) / 1000);
-    if (world.blocked === 'json') throw refusal;
-    return { status: 429, headers: { ...refusal.headers, 'content-type': 'text/html' }, raw: BLOCK_PAGE };
+    throw throttled((blockedUntil - now) / 1000);
   }
 
   const door = createFrontDoor({
     ...{ world, flights: flights ?? createFlights(world), latencyMs, settled },
     hosts: [CLOUDFLARE_HOST],
-    handle: (call, signal) => door.answer(call, signal, async () => block() ?? answerLists(call, world)),
+    handle: (call, signal) =>
+      door.answer(call, signal, async () => {
+        block();
+        return answerLists(call, world);
+      }),
     contentType: 'application/json',
     place: ({ pathname }) => {
       const requestId = newId().replaceAll('-', '').slice(0, 16);
