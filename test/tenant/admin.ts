@@ -7,7 +7,6 @@ type Word = string | null | undefined;
 type NewUser = { name?: string; upn?: string | null; level?: RiskLevel };
 type NewGroup = Omit<Group, 'members'> & { members?: readonly string[] };
 
-const NOT_AT_RISK = ['none', 'confirmedSafe', 'remediated', 'dismissed'];
 const AT_RISK = ['atRisk', 'confirmedCompromised'];
 
 export function createAdmin(world: World) {
@@ -50,10 +49,8 @@ export function createAdmin(world: World) {
   }
 
   function isAtRisk(risk: Risk): boolean {
-    if (risk.isDeleted || !directory.people.has(risk.id)) return false;
-    const state = risk.state ?? '';
-    // Graph's filter leaves out a state that it does not know; without a filter the level decides.
-    return AT_RISK.includes(state) || (world.rejectRiskFilter && !NOT_AT_RISK.includes(state));
+    // Graph's filter leaves out a state that it does not know.
+    return !risk.isDeleted && directory.people.has(risk.id) && AT_RISK.includes(risk.state ?? '');
   }
 
   const userOf = ({ id, name, mail, upn }: Person): User => ({ id, displayName: name, mail, userPrincipalName: upn });
