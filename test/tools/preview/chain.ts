@@ -6,7 +6,7 @@ import type { Fetch } from '../../tenant/front-door';
 import type { DryRun } from './dry-run';
 
 const MOST_PAGES = 200;
-const TIMEOUT_MS = 30_000;
+export const TIMEOUT_MS = 15_000;
 
 const LINKS = ['settings', 'sign-in', 'Entra ID Protection', 'groups', 'lists', 'SCIM', 'Cloudflare'] as const;
 type Link = (typeof LINKS)[number];
@@ -14,8 +14,7 @@ type Link = (typeof LINKS)[number];
 /** A line with its mark; `!!` comes with the remedy, `??` (not examined) with what would let it be examined. */
 export type Said = `${'ok' | '!!' | '??'} ${string}`;
 export type Line = readonly [link: Link, said: Said];
-type Answer = Said | readonly Said[];
-export type Check = readonly [link: Link, what: string, find: (chain: Chain) => Promise<Answer>];
+export type Check = readonly [link: Link, what: string, find: (chain: Chain) => Promise<Said | Said[]>];
 
 export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -93,9 +92,8 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
     // Refused by fetch, it would be told in full.
     if (!/^[\x21-\x7e]+$/.test(token)) throw new Unexamined(`${variable} is more than a token: set the token alone.`);
     const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
     try {
-      const answer = await fetch(base + path, { headers, redirect: 'manual', signal });
+      const answer = await fetch(base + path, { headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
       return { ok: answer.ok, status: answer.status, body: parseJson(await answer.text()) };
     } catch (error) {
       throw new Unexamined(`${host} gave no answer (${causeOf(error)}). Try again.`);

@@ -122,23 +122,21 @@ export async function addressesSaid({ config, run: { risk }, cloudflare }: Chain
   return `!! Cloudflare does not know the address of ${counted(unknown.length, 'user')} at risk${named(unknown)}: they never enrolled, or their e-mail there is not their UPN in lower case. Set the Email claim of the identity provider to the UPN, or use groups.`;
 }
 
-async function readRules({ cloudflare }: Chain) {
-  const rules = await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust);
-  return rules.filter(({ deleted_at }) => !deleted_at);
-}
+const readRules = async ({ cloudflare }: Chain) =>
+  (await cloudflare.list('/gateway/rules', Rule, NEEDS.zeroTrust)).filter(({ deleted_at }) => !deleted_at);
 
 const readEnabled = async (chain: Chain) => (await readRules(chain)).filter(({ enabled }) => enabled);
 
 /** Where the level stands, or would stand if it were kept; one that is not kept may be named where its id is not known. */
 async function targetsOf(chain: Chain, level: RiskLevel) {
-  const isKept = { group: chain.config.DESTINATIONS.has('groups'), list: chain.config.DESTINATIONS.has('lists') };
+  const { DESTINATIONS: kept } = chain.config;
   const groupId = await groupIdAt(chain, level).catch(() => undefined);
   const listId = (await listAt(chain, level).catch(() => undefined))?.id;
   const group = { [GROUP_ID]: groupId, [GROUP_NAME]: nameOf(level) };
-  const groupTitle = `the group ${groupId ?? nameOf(level)} (${level})`;
+  const title = `the group ${groupId ?? nameOf(level)} (${level})`;
   return [
-    ...(groupId || !isKept.group ? [{ isKept: isKept.group, subject: group, title: groupTitle }] : []),
-    ...(listId ? [{ isKept: isKept.list, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` }] : []),
+    { isKept: kept.has('groups'), id: groupId, subject: group, title },
+    { isKept: kept.has('lists'), id: listId, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` },
   ];
 }
 
@@ -152,7 +150,7 @@ function verdictOf({ identity, traffic, device_posture }: v.InferOutput<typeof R
 export async function isolationSaid(chain: Chain, level: RiskLevel): Promise<Said> {
   const all = await readRules(chain);
   const rules = all.filter(({ action, filters }) => action === 'isolate' && filters.includes('http'));
-  const kept = (await targetsOf(chain, level)).filter(({ isKept }) => isKept);
+  const kept = (await targetsOf(chain, level)).filter(({ isKept, id }) => isKept && id);
   if (kept.length === 0) throw new Unexamined('Its group or list must be there first.');
   const found = rules
     .flatMap((rule) => kept.map(({ title, subject }) => ({ ...rule, title, verdict: verdictOf(rule, subject) })))
@@ -172,19 +170,18 @@ export async function staleSaid(chain: Chain): Promise<Said[]> {
   const lists = await readLists(chain);
   const targets = (await Promise.all(RISK_LEVELS.map((level) => targetsOf(chain, level)))).flat();
   const remedy = 'which this Worker does not keep (DESTINATIONS). Take it out of the policy, or keep it.';
-  const another = 'Name the present one.';
   return (await readEnabled(chain)).flatMap(({ id: policy, identity }): Said[] => {
     const unkept = targets.filter(({ isKept, subject }) => !isKept && names(identity, subject));
     const gone = valuesIn(identity, LIST).filter((listed) => lists.every((list) => bare(list.id) !== bare(listed)));
     return [
       ...unkept.map(({ title }): Said => `!! The policy ${policy} names ${title}, ${remedy}`),
-      ...gone.map((list): Said => `!! The policy ${policy} names the list ${list}, which is gone. ${another}`),
+      ...gone.map((id): Said => `!! The policy ${policy} names the list ${id}, which is gone. Name the present one.`),
     ];
   });
 }
 
 /** facts 14: SCIM overwrites the groups of an identity, so a policy sees only those that are assigned. */
-async function unassignedSaid(chain: Chain, uses: readonly { policy: string; groups: readonly string[] }[]) {
+async function unassignedSaid(chain: Chain, uses: readonly { policy: string; group: string }[]) {
   const { assigned } = await readAssigned(chain);
   if (!assigned) throw new Unexamined('SCIM_SERVICE_PRINCIPAL_ID must name the SCIM application first.');
   const known = assigned.flatMap(({ principalId, principalDisplayName }) => [principalId, principalDisplayName ?? '']);
@@ -193,15 +190,14 @@ async function unassignedSaid(chain: Chain, uses: readonly { policy: string; gro
   const why = 'which is not assigned to the SCIM application, so SCIM takes it out of every identity. Assign it.';
   // No names are printed.
   const titleOf = (group: string) => (ID.test(group) ? `the group ${group}` : 'a group by name');
-  return uses.flatMap(({ policy, groups }) => {
-    const unknown = groups.filter((group) => !all.includes(bare(group)));
-    return unknown.map((group): Said => `!! The policy ${policy} names ${titleOf(group)}, ${why}`);
-  });
+  const unknown = uses.filter(({ group }) => !all.includes(bare(group)));
+  return unknown.map(({ policy, group }): Said => `!! The policy ${policy} names ${titleOf(group)}, ${why}`);
 }
 
 export async function gatewaySaid(chain: Chain): Promise<Said[]> {
-  const groupsIn = (identity: string) => [GROUP_ID, GROUP_NAME].flatMap((field) => valuesIn(identity, field));
-  const uses = (await readEnabled(chain)).map(({ id: policy, identity }) => ({ policy, groups: groupsIn(identity) }));
+  const uses = (await readEnabled(chain)).flatMap(({ id: policy, identity }) =>
+    valuesIn(identity, GROUP_ID, GROUP_NAME).map((group) => ({ policy, group })),
+  );
   return unassignedSaid(chain, uses);
 }
 
@@ -211,7 +207,7 @@ export async function accessSaid(chain: Chain): Promise<Said[]> {
   const { policies, identity } = NEEDS;
   const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);
   const groupsIn = (item: object) => [...JSON.stringify(item).matchAll(AZURE_GROUP)].map(([, group = '']) => group);
-  const uses = items.flat().map((item) => ({ policy: item.id, groups: groupsIn(item) }));
+  const uses = items.flat().flatMap((item) => groupsIn(item).map((group) => ({ policy: item.id, group })));
   return unassignedSaid(chain, uses);
 }
 
@@ -227,8 +223,8 @@ function comparisonsIn(expression: string) {
   });
 }
 
-const valuesIn = (expression: string, wanted: string) =>
-  comparisonsIn(expression).flatMap(({ field, value }) => (field === wanted ? value : []));
+const valuesIn = (expression: string, ...wanted: string[]) =>
+  comparisonsIn(expression).flatMap(({ field, value }) => (wanted.includes(field) ? value : []));
 
 const names = (expression: string, subject: Subject) =>
   comparisonsIn(expression).some(({ field, value }) => value !== '' && bare(value) === bare(subject[field] ?? ''));

@@ -1,6 +1,6 @@
 /** One dry run of the Worker with somebody's settings: what it logged, and what it was told. */
 import * as v from 'valibot';
-import { assessRisk, RISK_LEVELS, type RiskLevel } from '../../../src/plan';
+import { assessRisk, type RiskLevel } from '../../../src/plan';
 import { parseJson } from '../../tenant/exchange';
 import type { Fetch } from '../../tenant/front-door';
 import { startBundle } from '../bundle';
@@ -8,8 +8,6 @@ import type { Line } from './chain';
 import { inFile } from './settings';
 
 export const READ_RISK_FIRST = 'The risky users must be read first.';
-/** Events after which there was nobody to plan for. */
-const STOPS = ['settings', 'sign-in', 'risky-users-unread', 'unexpected'];
 /** Warnings of what the settings chose, or of what harms nobody. */
 const CALM = ['setting-unused', 'filter-refused', 'readings-differ', 'releases-held', 'not-listable'];
 /** Of the events that no destination has; all others but `setting-unused` are of the sign-in. */
@@ -53,28 +51,26 @@ export async function dryRun(env: Record<string, string>, cron: string, fetch: F
     const isCalm = severity === 'log' || (severity === 'warn' && CALM.includes(line.event));
     return { severity, isCalm, ...line };
   });
-  const isStopped = log.some(({ event }) => STOPS.includes(event));
+  const [, counts] = log.flatMap(({ message }) => /^Dry run: nothing was written\. (At risk: .*)$/.exec(message) ?? []);
   const claims = v.safeParse(Claims, parseJson(Buffer.from(token?.split('.')[1] ?? '', 'base64url').toString()));
   return {
     ...{ log, pages, isSignedIn: token !== undefined },
     /** Of the access token; undefined if it cannot be read. */
     roles: claims.success ? claims.output.roles : undefined,
-    /** Undefined if there was no plan. */
-    risk: isStopped ? undefined : assessRisk(pages.get('/identityProtection/riskyUsers') ?? []),
+    /** Undefined if they could not be read: how many users are at risk as the last line tells it, and who they are. */
+    ...{ counts, risk: counts ? assessRisk(pages.get('/identityProtection/riskyUsers') ?? []) : undefined },
   };
 }
 
 /** Each warning and error of the Worker, how many users are at risk, and whether it was signed in. */
-export function runLines({ log, risk, isSignedIn }: DryRun, file: string): Line[] {
-  const levels = [...(risk?.atRisk.values() ?? [])];
-  const counts = RISK_LEVELS.map((level) => `${levels.filter((one) => one === level).length} ${level}`).join(', ');
+export function runLines({ log, counts, isSignedIn }: DryRun, file: string): Line[] {
   const said = log.filter(({ severity }) => severity !== 'log');
   const lines = said.map(({ isCalm, event, destination, message, ids }): Line => {
     const others = event === 'setting-unused' ? 'settings' : 'sign-in';
     const link = OF_PROTECTION.includes(event) ? 'Entra ID Protection' : (destination ?? others);
     return [link, `${isCalm ? 'ok' : '!!'} ${inFile(message, file)}${named(ids)}`];
   });
-  if (risk) lines.unshift(['Entra ID Protection', `ok The risky users were read. At risk: ${counts}.`]);
+  if (counts) lines.unshift(['Entra ID Protection', `ok The risky users were read. ${counts}`]);
   return isSignedIn ? [...lines, ['sign-in', 'ok Entra signs the Worker in.']] : lines;
 }
 

@@ -139,8 +139,7 @@ export async function groupSaid(chain: Chain, level: RiskLevel): Promise<Said | 
   if (!changes) throw new Unexamined(READ_RISK_FIRST);
   const { added, removed } = changes;
   const members = chain.run.pages.get(membersOf(group)) ?? [];
-  const users = members.flatMap((one) => (one['@odata.type'] === '#microsoft.graph.user' ? one.id : []));
-  const count = new Set(users).size;
+  const count = members.filter((one) => one['@odata.type'] === '#microsoft.graph.user').length;
   const told = `${nameOf(level)} (${group}) is eligible. ${removed} of its ${counted(count, 'member')} would be removed, ${added} added.`;
   if (removed < SUSPICIOUS.users || removed <= count * SUSPICIOUS.share) return `ok ${told}`;
   return `!! ${told} Make sure that it is your group, and that nobody else fills it, before you deploy.`;

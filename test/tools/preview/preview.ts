@@ -4,14 +4,13 @@ import { SettingsError } from '../../../src/errors';
 import { OBJECT_ID, RISK_LEVELS } from '../../../src/plan';
 import type { Fetch } from '../../tenant/front-door';
 import { HOSTS } from '../../tenant/world';
-import { type Chain, type Check, causeOf, createApi, examine, render } from './chain';
+import { type Chain, type Check, causeOf, createApi, examine, render, TIMEOUT_MS } from './chain';
 import * as cloudflare from './cloudflare';
 import { dryRun, type inWorkerd, runLines } from './dry-run';
 import * as entra from './entra';
 import { readSettings, settingsLines } from './settings';
 
-const CLOUDFLARE = 'https://api.cloudflare.com/client/v4';
-const TIMEOUT_MS = 15_000;
+const ACCOUNTS = 'https://api.cloudflare.com/client/v4/accounts';
 const HOW_TO_GET_ADMIN =
   'Set ENTRA_ADMIN_TOKEN in the shell: export ENTRA_ADMIN_TOKEN=$(az account get-access-token --resource-type ms-graph --query accessToken --output tsv)';
 const HOW_TO_GET_CLOUDFLARE =
@@ -71,11 +70,10 @@ export async function preview(
   // With lists, the token of the Worker reads lists and policies as well.
   const account = config.CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID || CLOUDFLARE_ACCOUNT_ID;
   const token = account && (CLOUDFLARE_API_TOKEN?.trim() || config.CLOUDFLARE_ZERO_TRUST_API_TOKEN);
-  const base = `${CLOUDFLARE}/accounts/${account}`;
   const chain: Chain = {
     ...{ config, run, tenantId: tenant.id },
     admin: createApi(fetch, graph, 'ENTRA_ADMIN_TOKEN', ENTRA_ADMIN_TOKEN?.trim(), HOW_TO_GET_ADMIN),
-    cloudflare: createApi(fetch, base, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
+    cloudflare: createApi(fetch, `${ACCOUNTS}/${account}`, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
   };
   const checks = [
     ...(config.DESTINATIONS.has('groups') ? OF_GROUPS : []),

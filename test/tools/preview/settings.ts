@@ -29,12 +29,11 @@ export type Settings = Awaited<ReturnType<typeof readSettings>>;
 /** As `wrangler deploy` and its --secrets-file read them. `environment`: of wrangler.toml. */
 export async function readSettings(folder: string, environment: string | undefined) {
   const path = join(folder, WRANGLER_TOML);
-  const { triggers, ...rest } = unstable_readConfig({ config: path, ...(environment ? { env: environment } : {}) });
-  const vars: Values = rest.vars;
+  const { triggers, vars } = unstable_readConfig({ config: path, ...(environment ? { env: environment } : {}) });
   const own = environment ? `.dev.vars.${environment}` : '.dev.vars';
   const found = [own, '.dev.vars'].find((name) => existsSync(join(folder, name)));
   const isUtf16 = found !== undefined && readFileSync(join(folder, found)).includes(0);
-  const all = found && !isUtf16 ? unstable_getVarsForDev(path, undefined, rest.vars, environment, true) : {};
+  const all = found && !isUtf16 ? unstable_getVarsForDev(path, undefined, vars, environment, true) : {};
   const secrets: Values = Object.fromEntries(
     Object.entries(all).flatMap(([name, { type, value }]) => (type === 'secret_text' ? [[name, value]] : [])),
   );
@@ -74,8 +73,8 @@ function told(problem: string, { vars, secrets, file }: Settings): string {
   const [place, value] = name in secrets ? [file, secrets[name]] : [WRANGLER_TOML, vars[name]];
   const removal = /Remove it from wrangler\.toml, or run: npx wrangler secret delete \w+/i;
   const sentence = inFile(problem, file).replace(removal, `Remove it from ${place}.`);
-  const unfilled = ` in ${place} is still the placeholder`;
-  if (PLACEHOLDER.test(String(value ?? ''))) return sentence.replace(' is not set', unfilled);
+  if (PLACEHOLDER.test(String(value ?? '')))
+    return sentence.replace(' is not set', ` in ${place} is still the placeholder`);
   return isSet(value) && !sentence.includes(place) ? `${sentence} (It stands in ${place}.)` : sentence;
 }
 
