@@ -8,7 +8,7 @@ import { realClock } from '../tenant/clock';
 import { createCloudflareDesk } from '../tenant/cloudflare/admin-desk';
 import { CLOUDFLARE_HOST, createCloudflare } from '../tenant/cloudflare/cloudflare';
 import type { Fetch } from '../tenant/front-door';
-import { GROUP_NAMES, type Level } from '../tenant/names';
+import { GROUP_NAMES } from '../tenant/names';
 import { createTenant } from '../tenant/tenant';
 import { WRANGLER_TOML } from '../tools/bundle';
 import type { inWorkerd } from '../tools/preview/dry-run';
@@ -36,7 +36,7 @@ export function chainWorld(destination: 'groups' | 'lists') {
     destination === 'groups' ? tenant.addGroup({ displayName: name }) : cloudflare.addList({ name });
   const ids = { high: add(GROUP_NAMES.high), medium: add(GROUP_NAMES.medium), low: add(GROUP_NAMES.low) };
   const all = Object.values(ids);
-  const pins = (changed: Partial<Record<Level, string>> = {}) => {
+  const pins = (changed: Partial<typeof ids> = {}) => {
     const pairs = Object.entries({ ...ids, ...changed });
     vars['GROUP_IDS'] = pairs.map((pair) => pair.join('=')).join();
   };

@@ -50,7 +50,6 @@ const WRITE_MEMBERS = 'GroupMember.ReadWrite.All';
 const READ_GROUPS = 'GroupMember.Read.All';
 const APPS = 'Application.Read.All';
 const [TENANT, CLIENT, SECRET] = ['AZURE_AD_TENANT_ID', 'AZURE_AD_CLIENT_ID', 'AZURE_AD_CLIENT_SECRET'] as const;
-const ADMIN = 'ENTRA_ADMIN_TOKEN needs';
 const ELSEWHERE = { config: { directory_id: OTHER } };
 const NO_TOKENS = { CLOUDFLARE_API_TOKEN: '', ENTRA_ADMIN_TOKEN: '' };
 const FEW = { traffic: 'http.request.host == "a.example"' };
@@ -119,7 +118,7 @@ const GROUPS: Breaks = {
     policy.identity += ` or identity.email in $${cloudflare.addList({ name: GROUP_NAMES.high })}`;
   },
   // A missing permission hides its own lines only, and is named.
-  [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ${ADMIN} ${APPS} | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:
+  [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ENTRA_ADMIN_TOKEN needs ${APPS} | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:
     set('desk', { permissions: [READ_GROUPS, 'Synchronization.Read.All'] }),
   [`?? groups: needs ${READ_GROUPS} | ?? SCIM: needs Synchronization`]: set('desk', { permissions: [APPS] }),
   '?? Cloudflare: CLOUDFLARE_API_TOKEN needs Account > Zero Trust > Read': ({ zeroTrust }) =>

@@ -16,8 +16,6 @@ interface Trace {
   exceptions: readonly { name: string; message: string }[];
 }
 
-export type RunResult = Awaited<ReturnType<Awaited<ReturnType<typeof startBundle>>['run']>>;
-
 /** What workerd hands to `wrangler tail`, handed to us. */
 const TAIL_WORKER = `export default {
   async tail([{ logs, exceptions }], env) {

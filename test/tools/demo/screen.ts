@@ -16,12 +16,6 @@ export type Pair = readonly [now: Person, before: Person];
 
 export const title = (text: string) => `\n${strong(`== ${text} `.padEnd(WIDTH, '='))}`;
 
-/** A sentence behind its label, the lines that follow indented alike. */
-export function labelled(label: string, text: string): string {
-  const lines = text.replaceAll(new RegExp(`(.{1,${WIDTH - label.length}})( |$)`, 'g'), '$1\n').trimEnd();
-  return strong(label) + lines.replaceAll('\n', `\n${' '.repeat(label.length)}`);
-}
-
 export function minuteTable(minute: number, people: readonly Pair[]): string {
   const wait = `, SCIM in ${SCIM_CYCLE_MINUTES - (minute % SCIM_CYCLE_MINUTES)} min`;
   const rows = people.map(([now, before]) => {

@@ -9,13 +9,6 @@ import type { Tenant } from '../../tenant/tenant';
 /** Entra's provisioning carries the groups about so often. */
 export const SCIM_CYCLE_MINUTES = 40;
 
-export interface Scene {
-  minute: number;
-  happens: string;
-  worker: string;
-  act?(tenant: Tenant): void;
-}
-
 const PEOPLE = 12;
 /** Who is in the tables, with their risk at the beginning; the others are never at risk. */
 export const CAST: Readonly<Record<string, RiskLevel | 'none'>> = {
@@ -37,16 +30,16 @@ const setRisk = (name: string, level: RiskLevel | 'none') => (tenant: Tenant) =>
   else tenant.setRisk(id, level);
 };
 
-export const SCENES: readonly Scene[] = [
+export const SCENES = [
   {
     minute: 1,
-    happens: 'Microsoft reports four of the twelve people at Contoso at risk; there are no lists or groups yet.',
+    happens: 'Microsoft reports four of twelve people at Contoso at risk; there is no list or group yet.',
     worker: 'makes three of each and adds the four; an administrator names them in the policies.',
   },
   {
     minute: 2,
     happens: 'Somebody signs in as Hiro Haddad with a stolen password, and Hiro becomes high risk.',
-    worker: 'adds Hiro. The list isolates them now, the group only when SCIM has carried it to Cloudflare.',
+    worker: 'adds Hiro. The list isolates them now, the group once SCIM has carried it to Cloudflare.',
     act: setRisk('Hiro Haddad', 'high'),
   },
   {
@@ -58,12 +51,13 @@ export const SCENES: readonly Scene[] = [
   {
     minute: 4,
     happens: 'Microsoft answers that nobody is at risk, which is false: the answer is incomplete.',
-    worker: 'changes nothing. Before it releases anybody it asks again, and the second answer has all five.',
-    act: (tenant) => tenant.fault({ on: /^GET \/identityProtection\/riskyUsers/, times: 1, give: json({ value: [] }) }),
+    worker: 'changes nothing. Before it releases anybody it asks again; the second answer has all five.',
+    act: (tenant: Tenant) =>
+      tenant.fault({ on: /^GET \/identityProtection\/riskyUsers/, times: 1, give: json({ value: [] }) }),
   },
   {
     minute: SCIM_CYCLE_MINUTES,
-    happens: 'The 40 minutes are over: SCIM carries the groups to Cloudflare. Nobody is more or less at risk.',
+    happens: 'The 40 minutes are over: SCIM carries the groups to Cloudflare. Everybody is as before.',
     worker: 'changes nothing: all are where they should be.',
   },
   {
