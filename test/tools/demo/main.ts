@@ -18,15 +18,10 @@ A list or a group is named by its level; in Cloudflare and in Entra they are cal
 ${Object.values(GROUP_NAMES).join('\n')}
 * marks what changed. How fast Cloudflare applies a list is not documented; here it is at once.`;
 
-/** What is not as it must be after a run; nothing if all is well. */
-function faultsOf(minute: number, people: readonly Person[], outcome: string): string[] {
-  const afterScim = minute % SCIM_CYCLE_MINUTES === 0;
-  const wrong = people.flatMap(({ name, risk, list, group, byLists, byGroups }) => {
-    const browser = risk === 'none' ? 'normal' : 'isolated';
-    const isRight = list === risk && group === risk && byLists === browser && (!afterScim || byGroups === browser);
-    return isRight ? [] : `the row of ${name} is not what riskyUsers says: ${risk}`;
-  });
-  return outcome === 'ok' ? wrong : [...wrong, `the run ended with ${outcome}`];
+/** Groups are looked at when SCIM has just carried them. */
+function isRight({ risk, list, group, byLists, byGroups }: Person, isAfterScim: boolean): boolean {
+  const browser = risk === 'none' ? 'normal' : 'isolated';
+  return list === risk && group === risk && byLists === browser && (!isAfterScim || byGroups === browser);
 }
 
 const { log, var: setting = '' } = parseArgs({ options: { log: { type: 'boolean' }, var: { type: 'string' } } }).values;
@@ -52,10 +47,16 @@ let failed = 0;
 for (const { minute, happens, worker, act } of SCENES) {
   clock.skippedMs = minute * MINUTE_MS;
   act?.(tenant);
-  if (minute % SCIM_CYCLE_MINUTES === 0) tenant.provisioningCycle();
+  const isAfterScim = minute % SCIM_CYCLE_MINUTES === 0;
+  if (isAfterScim) tenant.provisioningCycle();
   const { outcome, lines } = await bundle.run();
   const now = lookAt(tenant, cloudflare, scim);
-  const faults = [...faultsOf(minute, now, outcome), ...tenant.violations, ...cloudflare.violations];
+  const wrong = now.filter((one) => !isRight(one, isAfterScim));
+  const faults = [
+    ...wrong.map(({ name, risk }) => `the row of ${name} is not what riskyUsers says: ${risk}`),
+    ...(outcome === 'ok' ? [] : [`the run ended with ${outcome}`]),
+    ...[...tenant.violations, ...cloudflare.violations],
+  ];
   failed += faults.length;
   console.log(`${title(`Minute ${minute}`)}\n${strong('Happens:')}  ${happens}\n${strong('Worker:')}   ${worker}\n`);
   console.log([minuteTable(minute, pairUp(now, before)), ...faults.map((fault) => bad(`WRONG: ${fault}`))].join('\n'));

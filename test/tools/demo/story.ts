@@ -52,8 +52,7 @@ export const SCENES = [
     minute: 4,
     happens: 'Microsoft answers that nobody is at risk, which is false: the answer is incomplete.',
     worker: 'changes nothing. Before it releases anybody it asks again; the second answer has all five.',
-    act: (tenant: Tenant) =>
-      tenant.fault({ on: /^GET \/identityProtection\/riskyUsers/, times: 1, give: json({ value: [] }) }),
+    act: (tenant: Tenant) => tenant.fault({ on: /riskyUsers/, times: 1, give: json({ value: [] }) }),
   },
   {
     minute: SCIM_CYCLE_MINUTES,
