@@ -13,7 +13,7 @@ import { createTenant } from '../tenant/tenant';
 import { WRANGLER_TOML } from '../tools/bundle';
 import type { inWorkerd } from '../tools/preview/dry-run';
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 const OF_ENTRA = 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70';
 const OF_GROUPS = ['GroupMember.ReadWrite.All', 'GroupMember.Read.All'];
 
@@ -69,10 +69,9 @@ export function chainWorld(destination: 'groups' | 'lists') {
   const variables: Record<string, string> = { ENTRA_ADMIN_TOKEN: desk.token, ...ofCloudflare };
   const fetch: Fetch = (input, init) =>
     (new URL(String(input)).host === CLOUDFLARE_HOST ? zeroTrust : desk).fetch(input, init);
-  /** What stands in .dev.vars in place of the secrets. */
-  const raw: Buffer[] = [];
+  const devVars: { encoding: BufferEncoding } = { encoding: 'utf8' };
   return {
-    ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, raw },
+    ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, devVars },
     ...{ variables, fetch, ids, pins, groupsIn },
   };
 }
@@ -87,13 +86,13 @@ export const runHere: typeof inWorkerd = async (env, cron, fetch) => {
 };
 
 /** The settings files, as someone who follows the README has them, in a folder of their own. */
-export function writeFiles({ vars, secrets, raw }: ChainWorld) {
+export function writeFiles({ vars, secrets, devVars }: ChainWorld) {
   const folder = mkdtempSync(join(tmpdir(), 'preview-'));
   const [start = ''] = readFileSync(WRANGLER_TOML, 'utf8').split('[vars]');
   const table = Object.entries(vars).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
   writeFileSync(join(folder, WRANGLER_TOML), `${start}[vars]\n${table.join('')}`);
   const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);
-  if (lines.length > 0) writeFileSync(join(folder, '.dev.vars'), raw[0] ?? lines.join(''));
+  if (lines.length > 0) writeFileSync(join(folder, '.dev.vars'), lines.join(''), devVars);
   symlinkSync(resolve('dist'), join(folder, 'dist'));
   return { folder, remove: () => rmSync(folder, { recursive: true }) };
 }

@@ -74,12 +74,6 @@ export const ADMIN_NEEDS = {
 
 type Schema<T> = v.GenericSchema<unknown, T>;
 
-/** The codes of Graph and of Cloudflare alone: texts of errors may name people. */
-const Refusal = v.object({
-  error: v.optional(v.object({ code: v.string() })),
-  errors: v.optional(v.array(v.object({ code: v.number() }))),
-});
-
 export type Api = ReturnType<typeof createApi>;
 
 /** What begins with `base`, read with one token; without it, Unexamined with `remedy`; refused, with the `permission`. */
@@ -109,8 +103,9 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
     if (ok && parsed.success) return parsed.output;
     const { pathname } = new URL(base + path);
     if (ok) throw new Unexamined(`${host} answered ${pathname} with something else than is documented.`);
-    const { error, errors = [] } = v.is(Refusal, body) ? body : {};
-    const answer = `${host} answered ${[status, error?.code ?? errors[0]?.code ?? ''].join(' ').trim()}`;
+    // The code of Graph or of Cloudflare alone: texts of errors may name people.
+    const [, code = ''] = /"code":"?(\w+)/.exec(JSON.stringify(body)) ?? [];
+    const answer = `${host} answered ${[status, code].join(' ').trim()}`;
     const needed = `${variable} needs ${permission}, and must not be expired.`;
     throw new Unexamined(`${answer}. ${[401, 403].includes(status) ? needed : 'Try again.'}`, { cause: status });
   }

@@ -102,8 +102,7 @@ export async function knownGroupsSaid(chain: Chain): Promise<Said | Said[]> {
   const path = `/access/identity_providers/${provider.id}/scim/groups?${query}`;
   // access/groups: ZeroTrustGroup; `externalId` is the object id in Entra
   const found = await chain.cloudflare.list(path, v.object({ externalId: orNone }), NEEDS.identity);
-  const known = found.map(({ externalId }) => externalId?.toLowerCase());
-  const unknown = groups.filter((id) => !known.includes(id));
+  const unknown = groups.filter((id) => found.every(({ externalId }) => externalId?.toLowerCase() !== id));
   if (unknown.length === 0) return 'ok SCIM has brought the groups.';
   const remedy = 'Assign it to the SCIM application, and wait for a cycle (40 minutes) or provision it on demand.';
   return unknown.map((id): Said => `!! Cloudflare does not know the group ${id}. ${remedy}`);
@@ -138,13 +137,6 @@ async function targetsOf(chain: Chain, level: RiskLevel) {
     { isKept: kept.has('groups'), id: groupId, subject: group, title },
     { isKept: kept.has('lists'), id: listId, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` },
   ];
-}
-
-function verdictOf({ identity, traffic, device_posture }: v.InferOutput<typeof Rule>, subject: Subject) {
-  const verdict = matches(identity, subject);
-  if (`${traffic}${device_posture}`.trim() === '') return verdict;
-  // One for everybody's visits to some sites is another policy.
-  return identity.trim() === '' || verdict === 'no' ? 'no' : 'perhaps';
 }
 
 export async function isolationSaid(chain: Chain, level: RiskLevel): Promise<Said> {
@@ -229,12 +221,16 @@ const valuesIn = (expression: string, ...wanted: string[]) =>
 const names = (expression: string, subject: Subject) =>
   comparisonsIn(expression).some(({ field, value }) => value !== '' && bare(value) === bare(subject[field] ?? ''));
 
+type Conditions = Pick<v.InferOutput<typeof Rule>, 'identity' | 'traffic' | 'device_posture'>;
+
 /** Whether it holds for everyone in the group or list. More than a row of alternatives ('perhaps') a person has to read. */
-export function matches(expression: string, subject: Subject): 'yes' | 'perhaps' | 'no' {
-  if (expression.trim() === '') return 'yes';
+export function verdictOf({ identity, traffic, device_posture }: Conditions, subject: Subject) {
+  const isOfAllTraffic = `${traffic}${device_posture}`.trim() === '';
+  // One for everybody's visits to some sites is another policy.
+  if (identity.trim() === '') return isOfAllTraffic ? 'yes' : 'no';
   const isPositive = (operator: string) => ['==', 'in'].includes(operator);
-  const positive = expression.replaceAll(PREDICATE, (text, _, operator) => (isPositive(operator) ? text : ''));
+  const positive = identity.replaceAll(PREDICATE, (text, _, operator) => (isPositive(operator) ? text : ''));
   if (!names(positive, subject)) return 'no';
-  const rest = expression.replaceAll(PREDICATE, '').replaceAll(/\bany\b|\bor\b|[()\s]/g, '');
-  return rest === '' ? 'yes' : 'perhaps';
+  const rest = identity.replaceAll(PREDICATE, '').replaceAll(/\bany\b|\bor\b|[()\s]/g, '');
+  return rest === '' && isOfAllTraffic ? 'yes' : 'perhaps';
 }

@@ -184,8 +184,7 @@ export async function assignmentSaid(chain: Chain): Promise<Said | Said[]> {
     return '!! None of the groups is assigned to an enterprise application. Assign all three to that of Cloudflare (Users and groups).';
   if (!assigned)
     return `!! SCIM_SERVICE_PRINCIPAL_ID: ${application} is no enterprise application. Set its Object ID (Entra > Enterprise apps), not that of the app registration.`;
-  const ids = assigned.map(({ principalId }) => principalId);
-  const out = (await groupIdsOf(chain)).filter((group) => !ids.includes(group));
+  const out = (await groupIdsOf(chain)).filter((group) => assigned.every(({ principalId }) => principalId !== group));
   if (out.length === 0) return `ok The groups are assigned to the application ${application}.`;
   const or = chain.config.SCIM_SERVICE_PRINCIPAL_ID === undefined ? '' : ', or correct SCIM_SERVICE_PRINCIPAL_ID';
   const told = `is not assigned to the application ${application}, so nobody in it reaches Cloudflare. Assign it (Users and groups)${or}.`;

@@ -11,9 +11,9 @@ import * as entra from './entra';
 import { readSettings, settingsLines } from './settings';
 
 const ACCOUNTS = 'https://api.cloudflare.com/client/v4/accounts';
-const HOW_TO_GET_ADMIN =
+const SET_ADMIN =
   'Set ENTRA_ADMIN_TOKEN in the shell: export ENTRA_ADMIN_TOKEN=$(az account get-access-token --resource-type ms-graph --query accessToken --output tsv)';
-const HOW_TO_GET_CLOUDFLARE =
+const SET_CLOUDFLARE =
   'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID in the shell, as wrangler uses them; the token needs Account > Zero Trust > Read and Account > Access: Organizations, Identity Providers, and Groups > Read.';
 
 const OF_ALL: readonly Check[] = [
@@ -66,20 +66,16 @@ export async function preview(
     return render([...known, ['sign-in', '?? The rest of the chain: not examined. Correct the settings first.']]);
   const { ENTRA_ADMIN_TOKEN, CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID } = variables;
   const run = await dryRun(env, cron, fetch, runWorker);
-  const graph = `https://${cloud.graph}/v1.0`;
   // With lists, the token of the Worker reads lists and policies as well.
   const account = config.CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID || CLOUDFLARE_ACCOUNT_ID;
   const token = account && (CLOUDFLARE_API_TOKEN?.trim() || config.CLOUDFLARE_ZERO_TRUST_API_TOKEN);
   const chain: Chain = {
     ...{ config, run, tenantId: tenant.id },
-    admin: createApi(fetch, graph, 'ENTRA_ADMIN_TOKEN', ENTRA_ADMIN_TOKEN?.trim(), HOW_TO_GET_ADMIN),
-    cloudflare: createApi(fetch, `${ACCOUNTS}/${account}`, 'CLOUDFLARE_API_TOKEN', token, HOW_TO_GET_CLOUDFLARE),
+    admin: createApi(fetch, `https://${cloud.graph}/v1.0`, 'ENTRA_ADMIN_TOKEN', ENTRA_ADMIN_TOKEN?.trim(), SET_ADMIN),
+    cloudflare: createApi(fetch, `${ACCOUNTS}/${account}`, 'CLOUDFLARE_API_TOKEN', token, SET_CLOUDFLARE),
   };
-  const checks = [
-    ...(config.DESTINATIONS.has('groups') ? OF_GROUPS : []),
-    ...OF_ALL,
-    ...(config.DESTINATIONS.has('lists') ? OF_LISTS : []),
-  ];
+  const { DESTINATIONS: kept } = config;
+  const checks = [kept.has('groups') ? OF_GROUPS : [], OF_ALL, kept.has('lists') ? OF_LISTS : []].flat();
   return render(await examine([...known, ...runLines(run, file)], checks, chain));
 }
 
