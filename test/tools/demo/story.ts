@@ -56,7 +56,7 @@ export const SCENES = [
   },
   {
     minute: SCIM_CYCLE_MINUTES,
-    happens: 'The 40 minutes are over: SCIM carries the groups to Cloudflare. Everybody is as before.',
+    happens: 'The 40 minutes are over: SCIM carries the groups to Cloudflare. The risks are as before.',
     worker: 'changes nothing: all are where they should be.',
   },
   {

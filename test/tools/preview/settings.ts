@@ -23,7 +23,6 @@ const EXPOSED =
 const EXCHANGED =
   'AZURE_AD_TENANT_ID and AZURE_AD_CLIENT_ID are exchanged: the client id is the id of a tenant, the tenant id is none. Exchange them in wrangler.toml.';
 
-type Values = Readonly<Record<string, unknown>>;
 export type Settings = Awaited<ReturnType<typeof readSettings>>;
 
 /** As `wrangler deploy` and its --secrets-file read them. `environment`: of wrangler.toml. */
@@ -34,7 +33,7 @@ export async function readSettings(folder: string, environment: string | undefin
   const found = [own, '.dev.vars'].find((name) => existsSync(join(folder, name)));
   const isUtf16 = found !== undefined && readFileSync(join(folder, found)).includes(0);
   const all = found && !isUtf16 ? unstable_getVarsForDev(path, undefined, vars, environment, true) : {};
-  const secrets: Values = Object.fromEntries(
+  const secrets: Readonly<Record<string, unknown>> = Object.fromEntries(
     Object.entries(all).flatMap(([name, { type, value }]) => (type === 'secret_text' ? [[name, value]] : [])),
   );
   const file = found ?? own;
