@@ -6,7 +6,7 @@ import type { Fetch } from '../../tenant/front-door';
 import type { DryRun } from './dry-run';
 
 const MOST_PAGES = 200;
-export const TIMEOUT_MS = 15_000;
+export const TIMEOUT_MS = 30_000;
 
 const LINKS = ['settings', 'sign-in', 'Entra ID Protection', 'groups', 'lists', 'SCIM', 'Cloudflare'] as const;
 type Link = (typeof LINKS)[number];
