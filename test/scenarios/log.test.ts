@@ -169,12 +169,21 @@ describe('Heartbeat', () => {
     return { ...here, ended, beats };
   }
 
+  /** What hands newcomers to Cloudflare takes all the time that there is. */
+  const provisionSlowly = ({ tenant, env }: Scene) => {
+    addGroups(tenant);
+    tenant.permissions = [...tenant.permissions, 'Synchronization.ReadWrite.All'];
+    const { servicePrincipalId } = tenant.addProvisioning({ delayMs: 60_000 });
+    Object.assign(env, { SCIM_SERVICE_PRINCIPAL_ID: servicePrincipalId, DEADLINE_SECONDS: 30 });
+  };
+
   it.each<[string, number, Parameters<typeof beating>[1]]>([
     ['ended well', 1, () => {}],
     ['failed', 0, ({ tenant }) => tenant.fault({ on: ON.riskyUsers, give: faults.status(403) })],
     ['failed at one level', 0, ({ tenant }) => tenant.addGroup({ displayName: NAMES.low, mailEnabled: true })],
     ['was dry', 0, ({ env }) => Object.assign(env, { DRY_RUN: 'true' })],
     ['met something that needs a look', 1, ({ tenant }) => tenant.setRisk(tenant.addUser(), 'hidden')],
+    ['waited until its end for what only helps', 1, provisionSlowly],
   ])('is one GET with nothing of the tenant in it, or none, after a run that %s: %i', async (_, count, prepare) => {
     const init = { method: 'GET', redirect: 'manual', headers: {}, signal: expect.any(AbortSignal) };
     expect((await beating(fine, prepare)).beats).toEqual(Array(count).fill(init));
