@@ -8,27 +8,18 @@ import { addGroups, addRisky, ON, scene, sentTo } from './scene';
 const KEYS = { AZURE_AD_CLIENT_CERTIFICATE: CERTIFICATE_PEM, AZURE_AD_CLIENT_PRIVATE_KEY: PRIVATE_KEY_PEM };
 const PAIR = { AZURE_AD_CLIENT_SECRET: '', ...KEYS };
 
-/** A tenant that knows the application by a certificate, with one user at risk. */
-function certified(more: Record<string, unknown> = {}) {
-  const here = scene({ certificate: { pem: CERTIFICATE_PEM }, env: { ...PAIR, ...more } });
-  addRisky(here.tenant, 'high', 1);
-  return here;
-}
-
-describe('Certificate: the tenant takes the assertion', () => {
-  it.each([
-    ['and not a secret, where both are set', { AZURE_AD_CLIENT_SECRET: 'of no matter' }],
-    ['of a tenant by its domain', { AZURE_AD_TENANT_ID: 'Contoso.example' }],
-  ])('%s', async (_, more) => {
-    const { runInSync, tenant } = certified(more);
-    const ended = await runInSync();
-    expect(ended.text).not.toContain('AZURE_AD');
-    const [sent] = sentTo(tenant, ON.token);
-    expect(String(sent?.body)).toMatch(/^(?!.*client_secret).*client_assertion=/);
-    // It takes none a second time.
-    tenant.revokeTokens();
-    await runInSync();
-  });
+it.each([
+  ['and not a secret, where both are set', { AZURE_AD_CLIENT_SECRET: 'of no matter' }],
+  ['of a tenant by its domain', { AZURE_AD_TENANT_ID: 'Contoso.example' }],
+])('Certificate: the tenant takes the assertion %s', async (_, more) => {
+  const { runInSync, tenant } = scene({ certificate: { pem: CERTIFICATE_PEM }, env: { ...PAIR, ...more } });
+  addRisky(tenant, 'high', 1);
+  expect((await runInSync()).text).not.toContain('AZURE_AD');
+  const [sent] = sentTo(tenant, ON.token);
+  expect(String(sent?.body)).toMatch(/^(?!.*client_secret).*client_assertion=/);
+  // It takes none a second time.
+  tenant.revokeTokens();
+  await runInSync();
 });
 
 it.each([

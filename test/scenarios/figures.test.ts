@@ -12,19 +12,17 @@ it.each([
   // One of them is the check of the names.
   { groups: 'pinned', cache: 'cold', requests: 6, trips: 2 },
 ])('I2 idempotent: $requests requests in $trips round trips, no write: $groups and $cache', async (wanted) => {
+  const { groups, cache, requests, trips } = wanted;
   const { tenant, run, env } = scene({ latencyMs: 50 });
   const { pin } = addGroups(tenant);
-  if (wanted.groups === 'pinned') env['GROUP_IDS'] = pin;
+  if (groups === 'pinned') env['GROUP_IDS'] = pin;
   for (const level of RISK_LEVELS) addRisky(tenant, level, 100);
   await run();
   tenant.forgetRequests();
-  const ended = wanted.cache === 'warm' ? await run() : await run({ cache: {} });
-  const { requests } = wanted;
+  const ended = cache === 'warm' ? await run() : await run({ cache: {} });
   const message = 'In sync, nothing to do. At risk: 100 high, 100 medium, 100 low.';
   expect(ended.lines).toMatchObject([{ severity: 'log', message, added: 0, removed: 0, requests }]);
-  expect(ended.requests).toBe(requests);
-  expect(longestChain(tenant.requests)).toBe(wanted.trips);
-  expect(writes(tenant)).toEqual([]);
+  expect([ended.requests, longestChain(tenant.requests), writes(tenant)]).toEqual([requests, trips, []]);
 });
 
 it('a first run looks the groups up twice, makes them at once and fills one after another', async () => {

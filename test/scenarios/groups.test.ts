@@ -2,16 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import * as faults from '../tenant/faults';
 import { altered } from '../tenant/list-faults';
-import { addRisky, busy, NAMES, ON, scene, settled } from './scene';
+import { addRisky, busy, NAMES, ON, scene, settled, withStatus } from './scene';
 
 describe('groups of the same name', () => {
   it('the oldest eligible one is used, a warning names the others, and none is made', async () => {
     const { tenant, run, ids } = await settled();
-    const mail = tenant.addGroup({
-      displayName: NAMES.low,
-      mailEnabled: true,
-      createdDateTime: '2020-01-01T00:00:00Z',
-    });
+    const older = { mailEnabled: true, createdDateTime: '2020-01-01T00:00:00Z' };
+    const mail = tenant.addGroup({ displayName: NAMES.low, ...older });
     tenant.fault({ on: ON.lookup, give: altered(({ id }) => (id === mail ? { createdDateTime: null } : {})) });
     const member = tenant.addUser();
     const others = [1, 2].map(() => tenant.addGroup({ displayName: NAMES.high, members: [member] })).sort();
@@ -30,10 +27,7 @@ describe('groups of the same name', () => {
     const { tenant, run } = scene();
     const [lower, higher] = ['11111111-0000-4000-8000-000000000001', '99999999-0000-4000-8000-000000000009'];
     for (const id of [higher, lower]) tenant.addGroup({ id, displayName: NAMES.low });
-    const made = (one: object) => ({
-      ...one,
-      createdDateTime: Object(one).id === lower ? date : '2026-05-04T02:59:30Z',
-    });
+    const made = (one: object) => ({ ...one, createdDateTime: Object(one).id === lower ? date : DATES[1] });
     const give = faults.rewrite((body) => ({ ...Object(body), value: Object(body).value.map(made).reverse() }));
     tenant.fault({ on: ON.lookup, give });
     addRisky(tenant, 'low', 1);
@@ -75,12 +69,7 @@ describe('a group that is made', () => {
     ['refused', faults.status(400), 2, FAILED],
     ['answered without an id', faults.rewrite(() => ({})), 3, FAILED],
     ['answered with an error beside the id', faults.rewrite((body) => ({ ...Object(body), error: {} })), 3, []],
-    [
-      'answered 202',
-      { inBatch: false, give: async ({ process }) => ({ ...(await process()), status: 202 }) },
-      3,
-      FAILED,
-    ],
+    ['answered 202', withStatus(202), 3, FAILED],
     ['answered with 503 without Retry-After although it happened', faults.status(503, { applied: true }), 3, FAILED],
     ['not answered although it happened', faults.hang({ applied: true }), 3, FAILED],
     ['throttled, so that it surely did not happen', faults.throttled('3'), 3, []],

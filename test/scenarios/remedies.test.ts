@@ -77,10 +77,10 @@ const notMember = badRequest("One or more removed object references do not exist
 const unique = knob({ nicknamesUnique: true });
 const renamed = all(change('medium', { displayName: 'x', mailNickname: NAMES.medium }), unique);
 const refusesName = all(remove('high'), answer(ON.create, 400));
-const halfShown = give(
-  ON.lookup,
-  altered(({ displayName }) => (displayName === NAMES.low ? { groupTypes: null } : {})),
-);
+const lacksKind = altered(({ displayName }) => (displayName === NAMES.low ? { groupTypes: null } : {}));
+const halfShown = give(ON.lookup, lacksKind);
+const lacksId = faults.rewrite(() => ({}));
+const givesNoId = all(remove('high'), give(ON.create, lacksId));
 const pinsUnanswered = all(pinned, give(ON.lookup, faults.broken()));
 const mailEnabled = change('high', { mailEnabled: true });
 const unread = (code: number) => answer(ON.riskyUsers, code, { after: 1 });
@@ -139,13 +139,7 @@ const FAILURES: Messages = {
   'members-unread: RiskLevel-medium … The group is gone … GROUP_IDS': all(pinned, remove('medium')),
   'members-unread (expired page): page token … The next run … cron … DEADLINE_SECONDS in wrangler.toml': expires,
   'group-not-created: RiskLevel-high … Group.Create … consent … GROUP_IDS': all(remove('high'), lose('Group.Create')),
-  'group-not-created: RiskLevel-high … answered 201 and gave no id … next run looks again': all(
-    remove('high'),
-    give(
-      ON.create,
-      faults.rewrite(() => ({})),
-    ),
-  ),
+  'group-not-created: RiskLevel-high … answered 201 and gave no id … next run looks again': givesNoId,
   'group-not-created (name taken): renamed our group … give it its name back, or pin it with GROUP_IDS': renamed,
   'group-not-created (name taken): was not created (Graph answered 400 … pin it with GROUP_IDS': refusesName,
   'group-gone: RiskLevel-high is gone … GROUP_IDS': all(longAgo, losesHigh),

@@ -7,7 +7,7 @@ import { run as runWorker } from '../../src/run';
 import { bothAs, settingsFor } from '../tenant/both';
 import { type FakeClock, fakeClock } from '../tenant/clock';
 import { type CloudflareOptions, createCloudflare } from '../tenant/cloudflare/cloudflare';
-import type { FaultTarget } from '../tenant/faults';
+import { connecting, type FaultTarget } from '../tenant/faults';
 import { isGuid, seeded } from '../tenant/guids';
 import { GROUP_NAMES as NAMES } from '../tenant/names';
 import { createTenant, type RecordedRequest, type Tenant, type TenantOptions } from '../tenant/tenant';
@@ -30,9 +30,12 @@ export const ON = {
   create: /^POST \/groups\??$/,
   batch: /^POST \/\$batch/,
   token: /^POST \/token/,
+  lists: /^GET \/lists\?/,
 };
 export const membersOf = (groupId: string) => new RegExp(`^GET /groups/${groupId}/members`);
 export const batchTo = (groupId: string) => (one: FaultTarget) => one.path === '/$batch' && one.body.includes(groupId);
+/** The true answer, but for its status. */
+export const withStatus = (status: number) => connecting(async ({ process }) => ({ ...(await process()), status }));
 
 export type Line = { severity: 'log' | 'warn' | 'error'; message: string; event?: string; [field: string]: unknown };
 
