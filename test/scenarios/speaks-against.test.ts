@@ -54,13 +54,16 @@ test.each([
 });
 
 test.each([
+  ['403', faults.status(403)],
   ['an error', faults.json({ error })],
   ['a page of some gateway', faults.html()],
-])('I11: a check whether the group is there that is answered with %s makes nobody gone', async (_, give) => {
-  const { tenant, run, fresh } = await busy();
-  tenant.fault({ on: (one) => one.method === 'POST' && faults.changesOf(fresh.high)(one), give: faults.status(404) });
+])('I6, I11: a check whether the group is there that is answered with %s makes nobody gone', async (_, give) => {
+  const { tenant, run, fresh, members } = await busy();
+  const others = addRisky(tenant, 'high', 2);
+  tenant.deleteUser(fresh.high, { riskEntry: 'stale' });
   tenant.fault({ on: /members\?.*\$top=1$/, give });
-  expect((await run()).told).toMatchObject([{ event: 'add-failed', ids: [fresh.high] }]);
+  expect((await run()).told).toMatchObject([{ event: 'add-failed', status: 404, ids: [fresh.high] }]);
+  expect(members().high).toEqual(others.sort());
 });
 
 test.each(['createdDateTime', 'groupTypes', 'mailEnabled', 'securityEnabled'])(
