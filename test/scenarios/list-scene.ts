@@ -3,8 +3,9 @@ import { expect } from 'vitest';
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
 import type { Cloudflare } from '../tenant/cloudflare/cloudflare';
 import { isRecord } from '../tenant/exchange';
-import { GROUP_NAMES as NAMES } from '../tenant/names';
-import { scene } from './scene';
+import { rewrite } from '../tenant/faults';
+import type { Tenant } from '../tenant/tenant';
+import { NAMES, scene } from './scene';
 
 /** With lists alone unless said, which need one permission. */
 export function listScene(options: Parameters<typeof scene>[0] = {}) {
@@ -12,6 +13,22 @@ export function listScene(options: Parameters<typeof scene>[0] = {}) {
   const here = scene({ destinations: 'lists', ...permissions, ...options });
   return { ...here, runWell: async () => expect(await here.run()).toMatchObject({ ok: true, events: [] }) };
 }
+
+/** An envelope of Cloudflare with something changed. */
+export const changed = (change: (body: Record<string, unknown>) => object) =>
+  rewrite((body) => (isRecord(body) ? { ...body, ...change(body) } : body));
+
+/** The lists or entries of an answer, changed. */
+export const resultOf = (change: (result: unknown[]) => unknown) =>
+  changed(({ result }) => (Array.isArray(result) ? { result: change(result) } : {}));
+
+/** So many entries of somebody else. */
+export const foreign = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ value: `theirs${index}@contoso.example` }));
+
+/** The present address of a user, in lower case. */
+export const addressOf = (tenant: Tenant, user = ''): string =>
+  tenant.user(user)?.userPrincipalName?.toLowerCase() ?? '';
 
 /** What was sent to change lists, one after the other: "high +2 -0" appends two entries. */
 export function patches({ requests, lists }: Cloudflare): string[] {

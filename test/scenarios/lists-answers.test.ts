@@ -3,21 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { RISK_LEVELS } from '../../src/plan';
 import { bothAs } from '../tenant/both';
 import { EACH_BEHAVIOUR } from '../tenant/cloudflare/behaviours';
-import { isRecord } from '../tenant/exchange';
 import * as faults from '../tenant/faults';
-import { GROUP_NAMES as NAMES } from '../tenant/names';
-import type { Tenant } from '../tenant/tenant';
-import { addresses, described, listScene, neverUncovered, patches } from './list-scene';
-import { addGroups, addRisky, QUARTER_HOURLY, seeded } from './scene';
+import { addressOf, changed, described, foreign, listScene, neverUncovered, patches, resultOf } from './list-scene';
+import { addGroups, addRisky, atEach, NAMES, ON, QUARTER_HOURLY, seeded, withStatus } from './scene';
 
 const REFUSAL = { success: false, errors: [{ message: "item: 'ada@contoso.example'" }], messages: [], result: null };
-const atRiskOf = (tenant: Tenant, except?: string) =>
-  Object.fromEntries(RISK_LEVELS.map((level) => [level, tenant.atRisk(level).filter((id) => id !== except)]));
 const BOTH = { destinations: 'groups,lists' } as const;
-const changed = (change: (body: Record<string, unknown>) => object) =>
-  faults.rewrite((body) => (isRecord(body) ? { ...body, ...change(body) } : body));
-const resultOf = (change: (result: unknown[]) => unknown) =>
-  changed(({ result }) => (Array.isArray(result) ? { result: change(result) } : {}));
 
 describe('entries that are refused', () => {
   it.each([
@@ -27,8 +18,7 @@ describe('entries that are refused', () => {
   ])('%s of 300: all others are in within eight runs, of ten PATCHes at most', async (_, places) => {
     const { tenant, cloudflare, run } = listScene();
     const users = addRisky(tenant, 'high', 300);
-    for (const place of places)
-      cloudflare.refusedValues.add(tenant.user(users[place] ?? '')?.userPrincipalName?.toLowerCase() ?? '');
+    for (const place of places) cloudflare.refusedValues.add(addressOf(tenant, users[place]));
     const random = seeded(13);
     for (const number of [1, 2, 3, 4, 5, 6, 7, 8]) {
       cloudflare.forgetRequests();
@@ -43,39 +33,34 @@ describe('entries that are refused', () => {
 
   it('three alone end the level, and all are named', async () => {
     const { tenant, cloudflare, run } = listScene();
-    const upns = [1, 2, 3, 4].map((number) => `odd${number}@contoso.example`);
-    for (const upn of upns) cloudflare.refusedValues.add(upn);
-    const users = upns.map((upn) => tenant.addUser({ upn, level: 'high' }));
-    const ended = await run();
-    const told = ended.lines.find(({ event }) => event === 'add-failed');
-    expect([told?.['ids'], told?.message]).toMatchObject([
-      { length: users.length },
-      expect.stringContaining('does not take their address'),
-    ]);
+    const users = addRisky(tenant, 'high', 4);
+    for (const user of users) cloudflare.refusedValues.add(addressOf(tenant, user));
+    const { told } = await run();
+    const message = expect.stringContaining('does not take their address');
+    expect(told.at(-1)).toMatchObject({ event: 'add-failed', ids: expect.arrayContaining(users), message });
     expect(patches(cloudflare)).toHaveLength(7);
   });
 
   it.each(EACH_BEHAVIOUR)('one among good ones, one level among others, with %s', async (_, behaviour) => {
     const { tenant, cloudflare, run, listed } = listScene({ cloudflare: behaviour });
-    for (const level of RISK_LEVELS) addRisky(tenant, level, 4);
+    const others = atEach((level) => addRisky(tenant, level, 4).sort());
     const odd = tenant.addUser({ upn: 'Odd@contoso.example', level: 'medium' });
     cloudflare.refusedValues.add('odd@contoso.example');
     const ended = await run();
     const told = ended.lines.find(({ event }) => event === 'add-failed');
     expect([ended.ok, told?.['level'], told?.['ids']]).toEqual([false, 'medium', [odd]]);
     expect(told?.message).toMatch(/userPrincipalName.*EXEMPT_USER_IDS/);
-    expect(listed()).toEqual(atRiskOf(tenant, odd));
+    expect(listed()).toEqual(others);
   });
 
   it.each([1_000, 900])('I6: on Enterprise one refused address keeps nobody out of a list of %i', async (had) => {
     const { tenant, cloudflare, run } = listScene({ cloudflare: { entriesPerList: 5_000 } });
     addRisky(tenant, 'high', had);
     await run();
-    const last = tenant.user(addRisky(tenant, 'high', 300).at(-1) ?? '');
-    cloudflare.refusedValues.add(last?.userPrincipalName?.toLowerCase() ?? '');
+    cloudflare.refusedValues.add(addressOf(tenant, addRisky(tenant, 'high', 300).at(-1)));
     const random = seeded(2);
     for (let minute = 0; minute < 4; minute += 1) await run({ random });
-    expect(addresses(cloudflare, 'high')).toHaveLength(had + 299);
+    expect(cloudflare.entries(NAMES.high)).toHaveLength(had + 299);
   });
 });
 
@@ -102,7 +87,7 @@ describe('a PATCH whose answer does not tell', () => {
     const { tenant, cloudflare, run } = made;
     const [ada = '', bo = ''] = addRisky(tenant, 'high', 3);
     await run();
-    neverUncovered(cloudflare, tenant.user(ada)?.userPrincipalName ?? '');
+    neverUncovered(cloudflare, addressOf(tenant, ada));
     tenant.setRisk(ada, 'low');
     tenant.dismiss(bo);
     addRisky(tenant, 'high', 3);
@@ -110,23 +95,21 @@ describe('a PATCH whose answer does not tell', () => {
     return made;
   }
 
-  it.each(Object.entries({ ...DONE, ...NOT_DONE }))(
-    '%s: the list is read again, and the rest is sent',
-    async (name, give) => {
-      const { cloudflare, runInSync } = await changing();
-      for (const change of ['append', 'remove'])
-        cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(change), times: 1, give });
-      const ended = await runInSync();
-      expect([ended.events, ended.lines.at(-1)]).toMatchObject([[], { added: 4, removed: 2 }]);
-      const high = cloudflare.listsNamed(NAMES.high)[0]?.id ?? '';
-      const sent = cloudflare.requests.filter(({ path }) => path.includes(high)).map(({ method }) => method);
-      const [patch, next] = cloudflare.requests.slice(cloudflare.requests.findIndex((one) => one.method === 'PATCH'));
-      const waitMs = name.includes('Retry-After') ? 7_000 : /^504|no|half/.test(name) ? 500 : 0;
-      expect((next?.at ?? 0) - (patch?.endedAt ?? 0)).toBeGreaterThanOrEqual(waitMs);
-      const change = name.startsWith('429') ? 'PATCH PATCH' : `PATCH GET${name in NOT_DONE ? ' PATCH' : ''}`;
-      expect(sent.join(' ')).toBe(`GET ${change} ${change}`);
-    },
-  );
+  const once = Object.entries({ ...DONE, ...NOT_DONE });
+  it.each(once)('%s: the list is read again, and the rest is sent', async (name, give) => {
+    const { cloudflare, runInSync } = await changing();
+    for (const change of ['append', 'remove'])
+      cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(change), times: 1, give });
+    const ended = await runInSync();
+    expect([ended.events, ended.lines.at(-1)]).toMatchObject([[], { added: 4, removed: 2 }]);
+    const high = cloudflare.listsNamed(NAMES.high)[0]?.id ?? '';
+    const sent = cloudflare.requests.filter(({ path }) => path.includes(high)).map(({ method }) => method);
+    const [patch, next] = cloudflare.requests.slice(cloudflare.requests.findIndex((one) => one.method === 'PATCH'));
+    const waitMs = name.includes('Retry-After') ? 7_000 : /^504|no|half/.test(name) ? 500 : 0;
+    expect((next?.at ?? 0) - (patch?.endedAt ?? 0)).toBeGreaterThanOrEqual(waitMs);
+    const change = name.startsWith('429') ? 'PATCH PATCH' : `PATCH GET${name in NOT_DONE ? ' PATCH' : ''}`;
+    expect(sent.join(' ')).toBe(`GET ${change} ${change}`);
+  });
 
   const always = Object.entries(NOT_DONE);
   it.each(always)('%s, always: nobody leaves or is said to, and ten PATCHes to a list at most', async (name, give) => {
@@ -159,38 +142,32 @@ describe('a PATCH whose answer does not tell', () => {
     const { tenant, cloudflare, run } = listScene();
     const [user = ''] = addRisky(tenant, 'high', 1);
     await run();
-    cloudflare.putEntries(
-      NAMES.high,
-      ...Array.from({ length: 999 }, (_, n) => ({ value: `theirs${n}@contoso.example` })),
-    );
+    cloudflare.putEntries(NAMES.high, ...foreign(999));
     tenant.dismiss(user);
     cloudflare.fault({ on: /^PATCH/, give: faults.status(400) });
     expect((await run()).events).toEqual(['remove-failed']);
   });
 
-  it.each(['append', 'remove'])(
-    'K7: a success to every %s that is never done fails from the second on',
-    async (verb) => {
-      const { tenant, cloudflare, run, runWell, expectInSync } = listScene();
-      const [ada = ''] = addRisky(tenant, 'high', 3);
-      if (verb === 'remove') await run();
-      if (verb === 'remove') tenant.dismiss(ada);
-      const give = faults.json({ success: true, errors: [], messages: [], result: {} });
-      const rule = cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(verb), give });
-      await run();
-      for (let more = 0; more < 2; more += 1) {
-        if (verb === 'append') addRisky(tenant, 'high', 1);
-        const ended = await run();
-        const ids = verb === 'remove' ? [ada] : tenant.atRisk('high');
-        expect(ended.told).toMatchObject([{ event: 'contradicted', severity: 'error', level: 'high' }]);
-        expect([...new Set(ended.told.flatMap((line) => line['ids']))].sort()).toEqual(ids);
-        expect(ended.lines.at(-1)).toMatchObject({ added: 0, removed: 0 });
-      }
-      rule.remove();
-      await runWell();
-      expectInSync();
-    },
-  );
+  it.each(['append', 'remove'])('K7: a success to every %s, never done, fails from the second on', async (verb) => {
+    const { tenant, cloudflare, run, runWell, expectInSync } = listScene();
+    const [ada = ''] = addRisky(tenant, 'high', 3);
+    if (verb === 'remove') await run();
+    if (verb === 'remove') tenant.dismiss(ada);
+    const give = faults.json({ success: true, errors: [], messages: [], result: {} });
+    const rule = cloudflare.fault({ on: (one) => one.method === 'PATCH' && one.body.includes(verb), give });
+    await run();
+    for (let more = 0; more < 2; more += 1) {
+      if (verb === 'append') addRisky(tenant, 'high', 1);
+      const ended = await run();
+      const ids = verb === 'remove' ? [ada] : tenant.atRisk('high');
+      expect(ended.told).toMatchObject([{ event: 'contradicted', severity: 'error', level: 'high' }]);
+      expect([...new Set(ended.told.flatMap((line) => line['ids']))].sort()).toEqual(ids);
+      expect(ended.lines.at(-1)).toMatchObject({ added: 0, removed: 0 });
+    }
+    rule.remove();
+    await runWell();
+    expectInSync();
+  });
 });
 
 /** What was answered first. */
@@ -204,7 +181,7 @@ it.each([
   ['null where there are entries', resultOf(() => null)],
   ['fewer than the lookup counted', changed(() => ({ result_info: { total_count: 3 } }))],
   ['no success', changed(() => ({ success: false }))],
-  ['success with status 500', { inBatch: false, give: async ({ process }) => ({ ...(await process()), status: 500 }) }],
+  ['success with status 500', withStatus(500)],
   ['errors beside success', changed(() => ({ errors: [{ code: 1 }] }))],
 ])('a list of which comes %s is not whole: it is left alone, and the others go on', async (_, give) => {
   const { tenant, cloudflare, run, listed } = listScene({ cloudflare: { largestPage: 3 } });
@@ -294,7 +271,7 @@ const TROUBLE = {
 const PLACES = [
   ['groups', /^GET \/groups/],
   ['groups', /^POST \/\$batch/],
-  ['lists', /^GET \/lists\?/],
+  ['lists', ON.lists],
   ['lists', /^GET \/lists\/.*items/],
   ['lists', /^PATCH/],
 ] as const;
@@ -314,7 +291,7 @@ it.each(cases)('I12 independent: %s %s at %s, the other is in sync as soon as ev
   cloudflare.forgetRequests();
   // Cold, so that more requests hang than may be in flight.
   const ended = await run({ cache: {} });
-  expect(which === 'groups' ? listed() : members()).toEqual(atRiskOf(tenant));
+  expect(which === 'groups' ? listed() : members()).toEqual(atEach(tenant.atRisk));
   const { requests } = which === 'groups' ? cloudflare : tenant;
   const last = requests.findLast(({ method }) => method !== 'GET');
   // A second lies between the two readings of riskyUsers.
@@ -331,7 +308,7 @@ it('a first fill on the Free plan starves no list', async () => {
   for (const level of RISK_LEVELS) addRisky(tenant, level, counts[level]);
   const plan = faults.freePlan(bothAs('free plan', tenant, cloudflare));
   expect([(await run({ fetch: plan.fetch })).ok, plan.refused() > 0]).toEqual([false, true]);
-  expect(listed()).toEqual(atRiskOf(tenant));
+  expect(listed()).toEqual(atEach(tenant.atRisk));
   for (let more = 0; more < 3; more += 1) {
     plan.newInvocation();
     await run({ fetch: plan.fetch });

@@ -4,15 +4,10 @@ import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
 import { EACH_BEHAVIOUR } from '../tenant/cloudflare/behaviours';
 import * as faults from '../tenant/faults';
 import { guestUpn, GROUP_NAMES as NAMES } from '../tenant/names';
-import { addresses, described, levelsOf, listScene, neverUncovered, patches } from './list-scene';
-import { addRisky } from './scene';
+import { addresses, described, foreign, levelsOf, listScene, neverUncovered, patches, resultOf } from './list-scene';
+import { addRisky, ON } from './scene';
 
 const ADA = 'ada@contoso.example';
-const LOOKUP = /^GET \/lists\?/;
-
-/** Foreign entries, as many as said. */
-const foreign = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({ value: `theirs${index}@contoso.example` }));
 
 describe.each(EACH_BEHAVIOUR)('with %s', (_, behaviour) => {
   it('makes the lists, follows everyone with one PATCH for adds and one for removals, and then only reads', async () => {
@@ -228,20 +223,15 @@ describe('which list is ours', () => {
     expect([described(cloudflare, oldest), described(cloudflare, younger)]).toEqual([[user], [user]]);
   });
 
-  const of = { type: 'DOMAIN', created_at: '2020-01-01T00:00:00Z' };
+  const older = (one: unknown, n: number) => ({ ...Object(one), id: `x${n}`, type: 'DOMAIN', created_at: '2020' });
   it.each([
-    [
-      'lists of another type, older ones',
-      (all: object[]) => [...all, ...all.map((one, n) => ({ ...one, ...of, id: `x${n}` }))],
-      [],
-    ],
-    ['a list twice', (all: object[]) => [...all, ...all.slice(0, 1)], ['lists-unread']],
+    ['older lists of another type', (all: unknown[]) => [...all, ...all.map(older)], []],
+    ['a list twice', (all: unknown[]) => [...all, ...all.slice(0, 1)], ['lists-unread']],
   ])('by a lookup that holds %s', async (_, change, events) => {
     const { tenant, cloudflare, run, listed } = listScene();
     await run();
     const users = addRisky(tenant, 'high', 1);
-    const give = faults.rewrite((body) => ({ ...Object(body), result: change(Object(body).result) }));
-    cloudflare.fault({ on: LOOKUP, give });
+    cloudflare.fault({ on: ON.lists, give: resultOf(change) });
     expect((await run()).events).toEqual(events);
     expect(listed().high).toEqual(events.length > 0 ? [] : users);
   });
@@ -284,13 +274,13 @@ describe('which list is ours', () => {
     expect(await run()).toMatchObject({ ok: false, events: Array(3).fill('list-not-created') });
     cloudflare.forgetRequests();
     const nothing = faults.json({ success: true, errors: [], messages: [], result: null });
-    cloudflare.fault({ on: LOOKUP, times: 1, give: nothing });
+    cloudflare.fault({ on: ON.lists, times: 1, give: nothing });
     await runWell();
     const [first, second] = cloudflare.requests.filter(({ path }) => path === '/lists').map(({ at }) => at);
     expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(2_000);
     expectInSync();
     cloudflare.deleteList(NAMES.low);
-    cloudflare.fault({ on: LOOKUP, after: 1, times: 1, give: faults.json({ success: true, errors: [] }) });
+    cloudflare.fault({ on: ON.lists, after: 1, times: 1, give: faults.json({ success: true, errors: [] }) });
     expect((await run()).events).toEqual(['lists-unread']);
     expect(cloudflare.lists()).toHaveLength(2);
   });
