@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { RISK_LEVELS } from '../../src/plan';
 import * as faults from '../tenant/faults';
-import { addRisky, busy, type Line, moving, NAMES, ON, scene, writes } from './scene';
+import { addRisky, busy, type Line, moving, NAMES, ON, scene, settled, writes } from './scene';
 
 /** Whom the log names as added and removed, or as those who would be. */
 const plan = (lines: readonly Line[]) =>
@@ -46,5 +46,13 @@ it('MAX_REMOVALS counts users, not removals, and (I3) of them only those whom th
   for (const id of [ids.medium, ids.low]) tenant.addMember(id, stale.high);
   for (const level of RISK_LEVELS) tenant.addMember(ids[level], fresh[level]);
   tenant.fault({ on: ON.riskyUsers, times: 1, give: faults.json({ value: [] }) });
-  expect((await runInSync()).events).toEqual(['readings-differ']);
+  const message = expect.stringMatching(/^3 users missing/);
+  expect((await runInSync()).told).toMatchObject([{ event: 'readings-differ', message }]);
+});
+
+it.each([0, 1])('MAX_REMOVALS=%i says nothing while there is nobody to release', async (limit) => {
+  const { tenant, runInSync, env } = await settled();
+  env['MAX_REMOVALS'] = limit;
+  addRisky(tenant, 'low', 2);
+  expect((await runInSync()).events).toEqual([]);
 });

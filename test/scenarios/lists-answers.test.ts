@@ -231,6 +231,17 @@ it.each(EACH_BEHAVIOUR)('refused: one error that names setting and permission, w
   }
 });
 
+it('a block of two minutes by Cloudflare ends the run, not the service', async () => {
+  const { tenant, cloudflare, run, expectInSync } = listScene();
+  await run();
+  cloudflare.requestsPerMinute = 2;
+  addRisky(tenant, 'low', 1);
+  expect((await run()).ok).toBe(false);
+  cloudflare.requestsPerMinute = 600;
+  for (let minute = 0; minute < 3; minute += 1) await run();
+  expectInSync();
+});
+
 it('the brake and the second reading hold for each destination by itself, from one reading', async () => {
   const { tenant, cloudflare, env, run, members, listed } = listScene({ ...BOTH, env: { MAX_REMOVALS: '2' } });
   const users = addRisky(tenant, 'high', 2).sort();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
 import { EACH_BEHAVIOUR } from '../tenant/cloudflare/behaviours';
 import * as faults from '../tenant/faults';
+import { without } from '../tenant/list-faults';
 import { guestUpn, GROUP_NAMES as NAMES } from '../tenant/names';
 import { addresses, described, foreign, levelsOf, listScene, neverUncovered, patches, resultOf } from './list-scene';
 import { addRisky, ON } from './scene';
@@ -156,6 +157,9 @@ describe('whom no list can hold', () => {
     await run();
     expect(await run()).toMatchObject({ ok: true, events: ['not-listable'] });
     expect(members().low).toEqual(nowhere.sort());
+    // An address that is not told keeps everybody's from being removed.
+    tenant.fault({ on: ON.riskyUsers, give: without('userPrincipalName') });
+    expect(await run()).toMatchObject({ ok: false, events: ['not-listable'] });
   });
 });
 
