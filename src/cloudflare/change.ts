@@ -136,6 +136,6 @@ function kindOf({ status, cause }: Trace): 'refused' | 'final' | 'unclear' {
 
 /** In parts that end there, none of them empty. */
 function split(entries: readonly Entry[], ends: readonly number[]): (readonly Entry[])[] {
-  const inside = ends.filter((end) => end > 0 && end < entries.length);
+  const inside = ends.filter((end) => end > 0);
   return [0, ...inside].map((start, part) => entries.slice(start, inside[part])).filter(({ length }) => length > 0);
 }

@@ -116,7 +116,7 @@ export function people(count: number): string {
 function refusedSentence({ what, count, error, othersGotThrough }: Refused): string {
   const { service, status, cause } = error.trace;
   const isRefusal = cause === undefined && (status === 400 || status === 403);
-  const isAboutUsers = isRefusal && (othersGotThrough || (status === 400 && service === 'Cloudflare'));
+  const isAboutUsers = isRefusal && (othersGotThrough || service === 'Cloudflare');
   const remedy = isAboutUsers ? ABOUT_USERS[service] : remedyFor(error.trace, MEMBERS_REMEDY);
   return `${what}: ${people(count)} (${error.message}). ${remedy}`;
 }

@@ -182,6 +182,7 @@ it.each([
   ['pages that repeat', resultOf((result) => [...result.slice(1), result[1]])],
   ['the first page again and again', resultOf((result) => (first ??= result))],
   ['an entry too many', resultOf((result) => [...result, { value: 'more@contoso.example' }])],
+  ['an entry described by a number', resultOf((result) => result.map((one) => ({ ...Object(one), description: 1 })))],
   ['an entry without a value', resultOf((result) => [...result.slice(1), { description: 'x' }])],
   ['null where there are entries', resultOf(() => null)],
   ['fewer than the lookup counted', changed(() => ({ result_info: { total_count: 3 } }))],

@@ -104,7 +104,7 @@ describe('One problem is one sentence with the name and the remedy', () => {
     for (const cron of ['*/1 * * * *', '0-59 * * * *'])
       expect(await problemOf('DEADLINE_SECONDS', 56, {}, { cron })).toContain('from 5 to 55');
     expect((await read({ DEADLINE_SECONDS: 840 }, { cron: QUARTER_HOURLY })).DEADLINE_SECONDS).toBe(840);
-    for (const [name, value] of Object.entries({ [SECRET]: { get: () => 'of a store' }, EXEMPT_USER_IDS: [A, B] }))
+    for (const [name, value] of Object.entries({ [SECRET]: Object.create(null), EXEMPT_USER_IDS: [A, B] }))
       for (const problem of await problemsOf({ [name]: value })) expect(problem).toContain(`${name} must be text`);
   });
 
