@@ -4,7 +4,7 @@ import { StepError, type Trace } from '../errors';
 import { retryWaitMs } from '../http/retry';
 import type { Verb } from '../log/events';
 import type { Refused } from '../log/log';
-import { type RiskLevel, shuffled, type UserId } from '../plan';
+import { type RiskLevel, shuffled } from '../plan';
 import { type Cloudflare, readEntries, readLists } from './cloudflare';
 import { type Entry, usersOf } from './entries';
 
@@ -23,23 +23,23 @@ export interface Target {
   patches: number;
 }
 
-type Change = { verb: Verb; entries: readonly Entry[]; untilMs: number };
+type Change = { verb: Verb; entries: readonly Entry[] };
 
 /**
- * Adds or removes entries until `untilMs`: all with one PATCH if that is taken. One that is not is never repeated (unless
- * throttled): the list is read again, and what is still open is sent, halved where it is refused. Gives what is done,
- * the target says what the list holds then, and the log what is not done.
+ * Adds or removes entries: all with one PATCH if that is taken. One that is not is never repeated (unless throttled):
+ * the list is read again, and what is still open is sent, halved where it is refused. Gives what is done, the target
+ * says what the list holds then, and the log what is not done.
  */
 export async function changeEntries(cloudflare: Cloudflare, context: Context, target: Target, change: Change) {
-  const { verb, entries, untilMs } = change;
-  const { io, cache } = context;
+  const { verb, entries } = change;
+  const { io, cache, endMs: untilMs } = context;
   const key = `${verb} ${target.id}`;
   const before = new Set(cache.done?.[key]);
   const nameIn = ({ user, address }: Entry) => `${user} ${address}`;
   let done: Entry[] = [];
   const contradicted: Entry[] = [];
   const failed: Refused[] = [];
-  const full: UserId[] = [];
+  const full: Entry[] = [];
   let waitMs = 0;
   let last: Trace = ENOUGH;
 
@@ -85,37 +85,34 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     return some.filter(isOpen);
   }
 
-  let refusedAlone = 0;
   let parts: (readonly Entry[])[] = [entries];
   while (parts.length > 0) {
     const some = parts.shift() ?? [];
     const rest = () => [...some, ...parts.splice(0).flat()];
     const isAtLimit = verb === 'add' && LIMITS.includes(target.entries.length);
     if (target.patches >= MOST_PATCHES) last = ENOUGH;
-    if (target.patches >= MOST_PATCHES || refusedAlone >= MOST_REFUSED_ALONE) fail(rest());
+    if (target.patches >= MOST_PATCHES || failed.length >= MOST_REFUSED_ALONE) fail(rest());
     else if (await send(some)) continue;
-    else if (some === entries || kindOf(last) !== 'refused') {
+    else if (kindOf(last) === 'final') fail(rest());
+    else if (some === entries || kindOf(last) === 'unclear') {
       // A service that has just failed is left alone as by any other request (I8).
       await io.sleep(Math.max(0, Math.min(waitMs, untilMs - io.now())));
       const open = await readAgain(rest());
       const ends = LIMITS.map((limit) => limit - target.entries.length);
-      if (some === entries && kindOf(last) !== 'final') parts = split(shuffled(open, io.random), ends);
+      if (some === entries) parts = split(shuffled(open, io.random), ends);
       else fail(open);
-    } else if (isAtLimit && full.length > 0) full.push(...usersOf(rest()));
+    } else if (isAtLimit && full.length > 0) full.push(...rest());
     // At a limit one alone tells whether the list is full or an entry is refused.
     else if (some.length > 1) parts.push(...split(some, [isAtLimit ? 1 : Math.ceil(some.length / 2)]));
-    else if (isAtLimit) full.push(...usersOf(some));
-    else {
-      refusedAlone += 1;
-      fail(some);
-    }
+    else if (isAtLimit) full.push(...some);
+    else fail(some);
   }
   cache.done = { ...cache.done, [key]: [...done, ...contradicted].map(nameIn) };
   const log = context.log.with({ level: target.level });
   const what = nameOf(target.level);
-  const users = usersOf(contradicted);
+  const [users, waiting] = [usersOf(contradicted), usersOf(full)];
   if (users.length > 0) log.fail('contradicted', { what, verb, count: users.length }, users);
-  if (full.length > 0) log.fail('list-full', { what, count: full.length }, full);
+  if (waiting.length > 0) log.fail('list-full', { what, count: waiting.length }, waiting);
   log.refused(verb, what, failed, done.length > 0);
   return done;
 }
@@ -129,9 +126,9 @@ async function readAnew(cloudflare: Cloudflare, context: Context, id: string): P
 
 /** Refused as a whole, which may be taken in parts; not to be tried again now; or nobody knows. */
 function kindOf({ status, cause }: Trace): 'refused' | 'final' | 'unclear' {
-  const isRefused = status >= 400 && status < 500 && status !== 408;
-  if (cause === undefined && (status === 200 || (isRefused && status !== 429))) return 'refused';
-  return isRefused ? 'final' : 'unclear';
+  const isAnswer = cause !== 'no answer' && (status === 200 || (status >= 400 && status < 500 && status !== 408));
+  if (!isAnswer) return 'unclear';
+  return cause === undefined && status !== 429 ? 'refused' : 'final';
 }
 
 /** In parts that end there, none of them empty. */

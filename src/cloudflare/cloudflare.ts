@@ -55,7 +55,7 @@ export function createCloudflare(config: Config, http: Http) {
     const codes = errors.flatMap(({ code }) => code ?? []);
     const isOk = status >= 200 && status < 300;
     const known = CAUSES.find(([, some, alone]) => status === alone || codes.some((code) => some.includes(code)));
-    const cause = missing ?? (isOk ? (envelope ? undefined : 'no answer') : known?.[0]);
+    const cause = missing ?? known?.[0] ?? (isOk && !envelope ? 'no answer' : undefined);
     // Its texts may name addresses: only its codes are told.
     const told = { code: plain(codes.join('.')), requestId: plain(response.header('cf-ray')) };
     const isSuccess = isOk && success === true && errors.length === 0;

@@ -36,7 +36,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
   async function change(verb: Verb, level: RiskLevel, entries: readonly entry.Entry[], untilMs: number) {
     const target = targets.get(level);
     if (target === undefined || entries.length === 0) return [];
-    const done = await changeEntries(cloudflare, context, target, { verb, entries, untilMs });
+    const done = await changeEntries(cloudflare, { ...context, endMs: untilMs }, target, { verb, entries });
     know(known.readings);
     return done;
   }
@@ -52,8 +52,9 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const reading = await risk;
       if (reading === undefined) return states;
       know([reading]);
-      const atRisk = [...reading.atRisk.keys()].filter((user) => !config.EXEMPT_USER_IDS.has(user));
-      const users = atRisk.filter((user) => entry.listableAddress(user, reading) === undefined);
+      const untold = [...reading.inDoubt].filter((user) => !reading.addresses.has(user));
+      const counted = [...reading.atRisk.keys(), ...untold].filter((user) => !config.EXEMPT_USER_IDS.has(user));
+      const users = counted.filter((user) => entry.listableAddress(user, reading) === undefined);
       // While an address is not told, nobody is removed either.
       const isTold = users.every((user) => reading.addresses.has(user));
       const tell = config.DESTINATIONS.has('groups') && isTold ? log.warn : log.fail;
@@ -89,7 +90,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const wanted = new Set<UserId | undefined>(users);
       const entries = entry.removableEntries(level, known, 'now').filter(({ user }) => wanted.has(user));
       const leaving = new Set(entry.usersOf(entries));
-      const error = new StepError({ service: 'Cloudflare', status: 0 }, 'what was read since says that they need it');
+      const error = new StepError({ service: 'Cloudflare', status: 0, cause: 'no answer' }, 'somebody needs it now');
       const kept = users.filter((user) => !leaving.has(user)).map((user) => ({ user, error }));
       logOf(level).refused('remove', nameOf(level), kept, false);
       const done = new Set(await change('remove', level, entries, untilMs));

@@ -8,13 +8,14 @@ const SIGNATURE = { name: 'RSA-PSS', saltLength: 32 } as const;
 const CERTIFICATE = 'AZURE_AD_CLIENT_CERTIFICATE';
 const PRIVATE_KEY = 'AZURE_AD_CLIENT_PRIVATE_KEY';
 const NEW_PAIR =
-  'Make a new pair: openssl req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out certificate.pem -days 365 -subj "/CN=risky-users"';
-const CONVERT_KEY = 'Convert it: openssl pkcs8 -topk8 -nocrypt -in key.pem -out key-pkcs8.pem';
+  'Make a new pair: openssl req -x509 -newkey rsa:2048 -noenc -keyout key.pem -out certificate.pem -days 365 -subj "/CN=risky-users"; upload the certificate to the app registration, and set both secrets.';
+const CONVERT_KEY =
+  'Convert it: openssl pkcs8 -topk8 -nocrypt -in key.pem -out key-pkcs8.pem; then: npx wrangler secret put AZURE_AD_CLIENT_PRIVATE_KEY < key-pkcs8.pem';
 
 const PROBLEMS = {
   exchanged: `${CERTIFICATE} and ${PRIVATE_KEY} are exchanged: the first holds the private key, the second the certificate. Set each to the other.`,
   certificateIsKey: `${CERTIFICATE} holds a private key, not a certificate ("BEGIN CERTIFICATE"). ${NEW_PAIR}`,
-  certificate: `${CERTIFICATE} is not a whole PEM certificate ("BEGIN CERTIFICATE"). ${NEW_PAIR}`,
+  certificate: `${CERTIFICATE} is not a whole PEM certificate ("BEGIN CERTIFICATE") of an RSA key. ${NEW_PAIR}`,
   encrypted: `${PRIVATE_KEY} is encrypted, and the Worker has no passphrase. ${CONVERT_KEY}`,
   pkcs1: `${PRIVATE_KEY} is PKCS#1 ("BEGIN RSA PRIVATE KEY"). ${CONVERT_KEY}`,
   keyIsCertificate: `${PRIVATE_KEY} holds a certificate, not a private key ("BEGIN PRIVATE KEY"). ${NEW_PAIR}`,
@@ -71,8 +72,8 @@ async function readPair(certificatePem: string, keyPem: string): Promise<Certifi
   const key = await parsePrivateKey(keyPem);
   if (typeof certificate === 'string' || typeof key === 'string')
     return [certificate, key].filter((one) => typeof one === 'string');
-  const { raw, publicKey, validFrom, validTo } = certificate;
-  if (!(await belongTogether(publicKey.export({ format: 'der', type: 'spki' }), key))) return [PROBLEMS.apart];
+  const { raw, spki, validFrom, validTo } = certificate;
+  if (!(await belongTogether(spki, key))) return [PROBLEMS.apart];
   const thumbprint = base64Url(await crypto.subtle.digest('SHA-256', raw));
   return { kind: 'certificate', key, thumbprint, notBeforeMs: Date.parse(validFrom), notAfterMs: Date.parse(validTo) };
 }
@@ -83,8 +84,8 @@ async function parseCertificate(pem: string) {
   try {
     // Only who has a certificate pays for loading it.
     const { X509Certificate } = await import('node:crypto');
-    const der = derOf(pem, 'CERTIFICATE');
-    return der ? new X509Certificate(der) : problem;
+    const { raw, publicKey, validFrom, validTo } = new X509Certificate(derOf(pem, 'CERTIFICATE') ?? '');
+    return { raw, spki: publicKey.export({ format: 'der', type: 'spki' }), validFrom, validTo };
   } catch {
     return problem;
   }

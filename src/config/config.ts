@@ -5,7 +5,8 @@ import { type CertificateCache, type CertificateCredential, type Problems, readC
 import { clean, DEADLINE_SECONDS, DESTINATIONS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
 
 const PLACEHOLDER = /^<[^<>]*>$/;
-const EVERY_MINUTE = ['* * * * *', '*/1 * * * *', '0-59 * * * *'];
+/** Of some hours or days too. */
+const EVERY_MINUTE = /^\s*(\*|0-59)(\/0*1)?\s/;
 const PUT = 'npx wrangler secret put';
 /** Of the pairs of letters of a name, for another to be the one that was meant. */
 const LEAST_SHARE = 0.55;
@@ -40,7 +41,7 @@ export async function readConfig(env: Env, cron: string, nowMs: number, cache: C
     ...noText.map((name) => `${name} must be text: no list, table or binding.`),
     ...(parsed.issues ?? []).map((issue) => `${issue.path?.[0]?.key} ${issue.message}`),
     ...('kind' in credential ? [] : credential),
-    ...(parsed.success ? crossProblems(parsed.output, cron) : []),
+    ...crossProblems(set, cron),
   ];
   // Of one setting the first counts; a Map keeps the last.
   const byName = new Map(problems.toReversed().map((problem) => [problem.split(' ')[0], problem]));
@@ -53,12 +54,12 @@ export async function readConfig(env: Env, cron: string, nowMs: number, cache: C
 }
 
 /** What one setting asks of another, or of the cron. */
-function crossProblems(settings: v.InferOutput<typeof Settings>, cron: string): string[] {
+function crossProblems(set: Texts, cron: string): string[] {
   const { least, mostEveryMinute, most } = DEADLINE_SECONDS;
-  const isTooLong = EVERY_MINUTE.includes(cron) && settings.DEADLINE_SECONDS > mostEveryMinute;
-  const range = `${least} to ${mostEveryMinute}; more (up to ${most}) needs a cron slower than "${EVERY_MINUTE[0]}"`;
-  const needed = settings.DESTINATIONS.has('lists') ? NEEDED_BY_LISTS : [];
-  const missing = needed.filter(([name]) => settings[name] === undefined);
+  const isTooLong = EVERY_MINUTE.test(cron) && Number(set['DEADLINE_SECONDS']) > mostEveryMinute;
+  const range = `${least} to ${mostEveryMinute}; more (up to ${most}) needs a cron slower than "* * * * *"`;
+  const needed = /lists/i.test(set['DESTINATIONS'] ?? '') ? NEEDED_BY_LISTS : [];
+  const missing = needed.filter(([name]) => !(name in set));
   return [
     ...(isTooLong ? [`DEADLINE_SECONDS must be a whole number of seconds from ${range}.`] : []),
     ...missing.map(([name, remedy]) => `${name} is not set, and DESTINATIONS has lists. ${remedy}`),

@@ -18,7 +18,7 @@ const ABOUT_USERS = {
   Graph:
     'The group takes others, so it is these users (ids): look them up in Entra; a restricted management administrative unit or a role may protect them.',
   Cloudflare:
-    'If the same users (ids) are refused again, Cloudflare does not take their address: correct their userPrincipalName, or exempt them with EXEMPT_USER_IDS.',
+    'If the same users (ids) are refused again, Cloudflare does not take their address: to add them, correct their userPrincipalName, or exempt them with EXEMPT_USER_IDS; to remove them, delete their entries by hand.',
 } as const;
 const AGAIN = 'The next run looks again before it creates anything.';
 
@@ -61,11 +61,11 @@ const sentences = {
   'list-renamed': ({ what, id }: What & Id) =>
     `The list ${id} is ours by its description, but not called ${what} any more. Policies refer to lists by id, so no other is made and this level is left alone. Give it its name back; or, if no policy uses it, delete it.`,
   'list-not-created': ({ what, error }: What & Failed) =>
-    `The list ${what} was not created, or it is not clear whether it was (${error.message}). ${AGAIN} ${remedyFor(error.trace)}`,
+    `The list ${what} was not created, or it is not clear whether it was (${error.message}). ${AGAIN} ${[200, 400, 409].includes(error.trace.status) && !error.trace.cause ? 'If it is refused again, another list has that name, or the account has its 100 lists.' : remedyFor(error.trace)}`,
   'list-full': ({ what, count }: What & Count) =>
     `The list ${what} is full, so ${people(count)} at risk (ids) are not in it. Whoever is in it stays. Dismiss what is settled in Entra, or use groups (DESTINATIONS).`,
   'not-listable': ({ count }: Count) =>
-    `${people(count)} at risk (ids) cannot be in a list: guests, or without a userPrincipalName that is an e-mail address. With lists alone they are nowhere: add groups to DESTINATIONS, or exempt them with EXEMPT_USER_IDS.`,
+    `${people(count)} at risk (ids) cannot be in a list: guests, or without a userPrincipalName that is an e-mail address. With lists alone they are nowhere: add groups to DESTINATIONS, or exempt them with EXEMPT_USER_IDS. While Graph leaves out a userPrincipalName, nobody is removed from a list.`,
   unexpected: ({ reason }: { reason: string }) =>
     `The Worker met something it was not made for (${reason}). Nothing more was done in this run; please report it.`,
 

@@ -232,6 +232,39 @@ it.each(EACH_BEHAVIOUR)('refused: one error that names setting and permission, w
   }
 });
 
+it.each([
+  ['throttled for longer than the run', faults.throttled('120'), 'which other app keeps Cloudflare busy', 1],
+  [
+    '200 with the code of a bad token',
+    faults.json({ ...REFUSAL, errors: [{ code: 9109 }] }),
+    'not a valid API token',
+    1,
+  ],
+  ['400', faults.status(400), 'to remove them, delete their entries by hand', 2],
+])('a PATCH answered with %s is told as that, and not sent for ever', async (_, give, says, most) => {
+  const { tenant, cloudflare, run } = listScene();
+  const [user = ''] = addRisky(tenant, 'high', 1);
+  await run();
+  tenant.dismiss(user);
+  cloudflare.forgetRequests();
+  cloudflare.fault({ on: /^PATCH/, give });
+  expect((await run()).told).toMatchObject([{ event: 'remove-failed', message: expect.stringContaining(says) }]);
+  expect(patches(cloudflare)).toHaveLength(most);
+});
+
+it('I7: the changes of one list take no more than half of the run', async () => {
+  const { tenant, cloudflare, run } = listScene();
+  await run();
+  for (const level of ['high', 'low'] as const) addRisky(tenant, level, 2);
+  const high = cloudflare.listsNamed(NAMES.high)[0]?.id;
+  cloudflare.fault({ on: new RegExp(`^PATCH /lists/${high}`), give: faults.hang() });
+  cloudflare.fault({ on: new RegExp(`^GET /lists/${high}/items`), after: 1, give: faults.hang() });
+  await run();
+  const [first, last] = cloudflare.requests.filter(({ method }) => method === 'PATCH').slice(-2);
+  expect((last?.at ?? 0) - (first?.at ?? 0)).toBeLessThanOrEqual(25_000);
+  expect(described(cloudflare, NAMES.low).sort()).toEqual(tenant.atRisk('low'));
+});
+
 it('a block of two minutes by Cloudflare ends the run, not the service', async () => {
   const { tenant, cloudflare, run, expectInSync } = listScene();
   await run();

@@ -127,7 +127,8 @@ describe('an address is not removed while anyone may need it', () => {
     tenant.setUpn(ada, 'new@contoso.example');
     tenant.setRisk(ada, 'high');
     cloudflare.putEntries(NAMES.high, ...foreign(999));
-    expect((await run()).events).toEqual(['list-full']);
+    const message = expect.stringContaining(' 1 user at risk');
+    expect((await run()).told).toMatchObject([{ event: 'list-full', ids: [ada], message }]);
     expect(described(cloudflare, NAMES.low)).toEqual([ada]);
     cloudflare.removeEntry(NAMES.high, 'theirs0@contoso.example');
     await runWell();

@@ -129,6 +129,19 @@ it.each([true, false])('K7: a later reading of a run contradicts a success that 
   expect(ended.told.flatMap(({ ids }) => ids)).toEqual(expect.arrayContaining(missing));
 });
 
+it('I11: who stays because an address of somebody in doubt is not told is not in sync', async () => {
+  const { tenant, cloudflare, run } = listScene();
+  const [gone = ''] = addRisky(tenant, 'high', 1);
+  await run();
+  tenant.dismiss(gone);
+  const other = tenant.addUser();
+  tenant.setRisk(other, 'hidden');
+  tenant.fault({ on: ON.riskyUsers, give: lists.without('userPrincipalName', 'each') });
+  const ids = [other];
+  expect((await run()).told).toMatchObject([{ event: 'in-doubt' }, { event: 'not-listable', severity: 'error', ids }]);
+  expect(described(cloudflare, NAMES.high)).toEqual([gone]);
+});
+
 it('I11: a removal that what was read since forbids is told as not done', async () => {
   const { tenant, cloudflare, run, runWell } = listScene();
   const [user = '', other = ''] = addRisky(tenant, 'high', 2);

@@ -101,7 +101,7 @@ describe('One problem is one sentence with the name and the remedy', () => {
   });
 
   it('a deadline that is too long for its cron, and a value that is no text', async () => {
-    for (const cron of ['*/1 * * * *', '0-59 * * * *'])
+    for (const cron of ['*/1 * * * *', '0-59 * * * *', '0-59/01 * * * *', '* 8-18 * * 2-6'])
       expect(await problemOf('DEADLINE_SECONDS', 56, {}, { cron })).toContain('from 5 to 55');
     expect((await read({ DEADLINE_SECONDS: 840 }, { cron: QUARTER_HOURLY })).DEADLINE_SECONDS).toBe(840);
     for (const [name, value] of Object.entries({ [SECRET]: Object.create(null), EXEMPT_USER_IDS: [A, B] }))
@@ -115,6 +115,13 @@ describe('One problem is one sentence with the name and the remedy', () => {
       ...{ SCIM_SERVICE_PRINCIPAL_ID: 'x', HEARTBEAT_URL: 'x', [ACCOUNT_ID]: 'x', [API_TOKEN]: 'x y', DRYRUN: 'x' },
       ...{ [CERTIFICATE]: 'x', [KEY]: 'x' },
     });
+    const ofLists = await problemsOf({ DESTINATIONS: 'lists', DRY_RUN: 'x', DEADLINE_SECONDS: 56 });
+    expect(ofLists.map((problem) => problem.split(' ')[0])).toEqual([
+      'DRY_RUN',
+      'DEADLINE_SECONDS',
+      ACCOUNT_ID,
+      API_TOKEN,
+    ]);
     const names = SETTING_NAMES.filter((name) => name !== SECRET);
     expect(problems.map((problem) => problem.split(' ')[0]).sort()).toEqual([...names, 'DRYRUN'].sort());
   });
@@ -242,6 +249,10 @@ describe('Certificate and key that cannot be used', () => {
   const OLD = pem.PRIVATE_KEY_PKCS1_PEM.replace('KEY-----\n', 'KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,00\n\n');
   const CHAIN = pem.CERTIFICATE_4096_PEM + pem.CERTIFICATE_PEM;
   const REQUEST = pem.CERTIFICATE_PEM.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST');
+  /** Of a curve that there is not. */
+  const ODD = pem.EC_CERTIFICATE_PEM.replace(/-{5}\n([^-]+)/, (_, base64) => {
+    return `-----\n${btoa(atob(base64).replace('\x2a\x86\x48\xce\x3d\x03\x01\x07', '\x2a\x86\x48\xce\x3d\x03\x01\x77'))}\n`;
+  });
   const cut = (text: string) => text.replace(/\n[^\n]+\n[^\n]+\n-----END/, '\n-----END');
   const noEnd = (text: string) => text.slice(0, text.indexOf('-----END'));
 
@@ -256,6 +267,13 @@ describe('Certificate and key that cannot be used', () => {
     ['a certificate', KEY, pem.CERTIFICATE_PEM, 'holds a certificate, not a private key', NEW_PAIR],
     ['a key', CERTIFICATE, pem.PRIVATE_KEY_PEM, 'holds a private key, not a certificate', NEW_PAIR],
     ['a request', CERTIFICATE, REQUEST, 'is not a whole PEM certificate', NEW_PAIR],
+    [
+      'of no known key',
+      CERTIFICATE,
+      ODD,
+      'is not a whole PEM certificate ("BEGIN CERTIFICATE") of an RSA key',
+      NEW_PAIR,
+    ],
     ['cut short', CERTIFICATE, cut(pem.CERTIFICATE_PEM), 'is not a whole PEM certificate', NEW_PAIR],
   ])('%s: %s', async (_, name, value, fault, remedy) => {
     const pair = { [CERTIFICATE]: pem.CERTIFICATE_PEM, [KEY]: pem.PRIVATE_KEY_PEM };
