@@ -6,7 +6,7 @@ import { StepError } from './errors';
 import type { Graph } from './graph/graph';
 import type { Io } from './io';
 import type { Log } from './log/log';
-import { type Membership, RISK_LEVELS, type RiskLevel, type RiskReading, type UserId } from './plan';
+import { type Membership, RISK_LEVELS, type RiskLevel, type RiskReading, type Told, type UserId } from './plan';
 
 type Users = readonly UserId[];
 
@@ -15,8 +15,7 @@ export interface Cache extends CertificateCache {
   token?: { value: string; renewAfterMs: number } | undefined;
   created?: Partial<Record<RiskLevel, { id: string; atMs: number }>>;
   checkedPins?: string;
-  /** What the last change of its kind was told as done; to hear so again needs a look (microsoft-graph-docs#8896). */
-  done?: Readonly<Record<string, readonly string[]>>;
+  done?: Told;
   /** The job that carries groups to Cloudflare, and its rule for them. */
   provisioning?: { path: string; ruleId: string } | undefined;
 }

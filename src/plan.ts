@@ -17,8 +17,8 @@ export type RiskyUser = { id: UserId; [property: string]: unknown };
 export interface RiskReading {
   atRisk: ReadonlyMap<UserId, RiskLevel>;
   inDoubt: ReadonlySet<UserId>;
-  /** The userPrincipalName of both, in lower case, as far as it was told; empty where there is none. */
-  addresses: ReadonlyMap<UserId, string>;
+  /** Each userPrincipalName of both, in lower case, as far as it was told; empty where there is none. */
+  addresses: ReadonlyMap<UserId, readonly string[]>;
 }
 
 /** Where users stand at one level of a destination. */
@@ -43,13 +43,14 @@ export interface Removal {
 export function assessRisk(entries: Iterable<RiskyUser>): RiskReading {
   const atRisk = new Map<UserId, RiskLevel>();
   const inDoubt = new Set<UserId>();
-  const addresses = new Map<UserId, string>();
+  const addresses = new Map<UserId, string[]>();
   for (const { id, riskLevel, riskState, isDeleted, userPrincipalName } of entries) {
     if (isDeleted === true || SETTLED_STATES.has(riskState) || riskLevel === 'none') continue;
     const level = RISK_LEVELS.find((one) => one === riskLevel || one === atRisk.get(id));
     if (level === undefined) inDoubt.add(id);
     else atRisk.set(id, level);
-    if (userPrincipalName !== undefined) addresses.set(id, String(userPrincipalName ?? '').toLowerCase());
+    const address = String(userPrincipalName ?? '').toLowerCase();
+    if (userPrincipalName !== undefined) addresses.set(id, [...(addresses.get(id) ?? []), address]);
   }
   for (const id of atRisk.keys()) inDoubt.delete(id);
   return { atRisk, inDoubt, addresses };
@@ -73,14 +74,19 @@ export function planChanges({ atRisk, inDoubt }: RiskReading, memberships: Membe
   return { adds, removals };
 }
 
-/** The releases that a second reading confirms: of users who are neither at risk nor in doubt in it either. */
-export function confirmedReleases(releases: readonly Removal[], { atRisk, inDoubt }: RiskReading): Removal[] {
-  return releases.filter(({ user }) => !atRisk.has(user) && !inDoubt.has(user));
-}
-
 /** How many users those removals concern; one may stand at several levels. */
 export function countUsers(removals: readonly Removal[]): number {
   return new Set(removals.map(({ user }) => user)).size;
+}
+
+/** By verb and group or list: whom its last change was told as done. To hear so again needs a look (microsoft-graph-docs#8896). */
+export type Told = Readonly<Record<string, readonly string[]>>;
+
+/** The same after another change; what that has undone may be told afresh. */
+export function toldAfter(told: Told | undefined, verb: 'add' | 'remove', id: string, names: readonly string[]): Told {
+  const other = `${verb === 'add' ? 'remove' : 'add'} ${id}`;
+  const undone = new Set(names);
+  return { ...told, [`${verb} ${id}`]: names, [other]: told?.[other]?.filter((name) => !undone.has(name)) ?? [] };
 }
 
 /** In another order in each run, so that whoever is refused does not keep the same others out for ever (I6). */

@@ -2,7 +2,7 @@
 import { type Context, type Destination, type LevelState, nameOf, partMs, type Risk } from './context';
 import { people } from './log/events';
 import type { Log } from './log/log';
-import { confirmedReleases, countUsers, planChanges, type Removal, RISK_LEVELS, type RiskLevel } from './plan';
+import { countUsers, planChanges, type Removal, RISK_LEVELS, type RiskLevel } from './plan';
 
 /** How many users were added and removed, or in a dry run would be. */
 export interface Changed {
@@ -72,7 +72,7 @@ async function agreeOn(wanted: readonly Removal[], risk: Risk, limit: number, lo
   const second = count > 0 && limit > 0 ? await risk.second() : undefined;
   if (count > 0 && limit === 0) log.warn('releases-held', { count });
   if (second === undefined) return moves;
-  const confirmed = confirmedReleases(releases, second);
+  const confirmed = releases.filter(({ user }) => !second.atRisk.has(user) && !second.inDoubt.has(user));
   const confirmedCount = countUsers(confirmed);
   if (confirmedCount < count) log.warn('readings-differ', { count: count - confirmedCount });
   if (confirmedCount > limit) log.fail('too-many-removals', { count: confirmedCount, limit });

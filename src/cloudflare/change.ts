@@ -4,7 +4,7 @@ import { StepError, type Trace } from '../errors';
 import { retryWaitMs } from '../http/retry';
 import type { Verb } from '../log/events';
 import type { Refused } from '../log/log';
-import { type RiskLevel, shuffled } from '../plan';
+import { type RiskLevel, shuffled, toldAfter } from '../plan';
 import { type Cloudflare, readEntries, readLists } from './cloudflare';
 import { type Entry, usersOf } from './entries';
 
@@ -16,12 +16,7 @@ const ENOUGH = { service: 'Cloudflare', status: 0, cause: 'enough for one run' }
 const LIMITS = [1_000, 5_000];
 
 /** The list of a level: what it holds, as far as is known, and how often it has been written in this run. */
-export interface Target {
-  readonly level: RiskLevel;
-  readonly id: string;
-  entries: readonly Entry[];
-  patches: number;
-}
+export type Target = { readonly level: RiskLevel; readonly id: string; entries: readonly Entry[]; patches: number };
 
 type Change = { verb: Verb; entries: readonly Entry[] };
 
@@ -33,13 +28,12 @@ type Change = { verb: Verb; entries: readonly Entry[] };
 export async function changeEntries(cloudflare: Cloudflare, context: Context, target: Target, change: Change) {
   const { verb, entries } = change;
   const { io, cache, endMs: untilMs } = context;
-  const key = `${verb} ${target.id}`;
-  const before = new Set(cache.done?.[key]);
+  const before = new Set(cache.done?.[`${verb} ${target.id}`]);
   const nameIn = ({ user, address }: Entry) => `${user} ${address}`;
   let done: Entry[] = [];
-  const contradicted: Entry[] = [];
+  let contradicted: Entry[] = [];
   const failed: Refused[] = [];
-  const full: Entry[] = [];
+  let full: Entry[] = [];
   let waitMs = 0;
   let last: Trace = ENOUGH;
 
@@ -58,17 +52,17 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     waitMs = retryWaitMs({ ...trace, retryAfter, attempts: 1, nowMs: io.now(), random: io.random() }) ?? 0;
     if (!isSuccess) return false;
     if (some.some((one) => before.has(nameIn(one)))) {
-      contradicted.push(...(await readAgain(some)));
+      contradicted = [...contradicted, ...(await readAgain(some))];
       return true;
     }
-    done.push(...some);
+    done = [...done, ...some];
     // Of what is removed nobody asks again in this run.
     if (verb === 'add') target.entries = [...target.entries, ...some];
     return true;
   }
 
   function fail(some: readonly Entry[], error = new StepError(last)): void {
-    failed.push(...usersOf(some).map((user) => ({ user, error })));
+    for (const user of usersOf(some)) failed.push({ user, error });
   }
 
   /** Those who are open after the list has been read again; all fail if it could not be. */
@@ -80,7 +74,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     const keyOf = ({ value, address, user }: Entry) => (verb === 'add' ? address : `${user} ${value}`);
     const keys = new Set(present.map(keyOf));
     const isOpen = (one: Entry) => keys.has(keyOf(one)) === (verb === 'remove');
-    contradicted.push(...done.filter(isOpen));
+    contradicted = [...contradicted, ...done.filter(isOpen)];
     done = [...done, ...some].filter((one) => !isOpen(one));
     return some.filter(isOpen);
   }
@@ -101,13 +95,13 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
       const ends = LIMITS.map((limit) => limit - target.entries.length);
       if (some === entries) parts = split(shuffled(open, io.random), ends);
       else fail(open);
-    } else if (isAtLimit && full.length > 0) full.push(...rest());
+    } else if (isAtLimit && full.length > 0) full = [...full, ...rest()];
     // At a limit one alone tells whether the list is full or an entry is refused.
     else if (some.length > 1) parts.push(...split(some, [isAtLimit ? 1 : Math.ceil(some.length / 2)]));
-    else if (isAtLimit) full.push(...some);
+    else if (isAtLimit) full = some.slice();
     else fail(some);
   }
-  cache.done = { ...cache.done, [key]: [...done, ...contradicted].map(nameIn) };
+  cache.done = toldAfter(cache.done, verb, target.id, [...done, ...contradicted].map(nameIn));
   const log = context.log.with({ level: target.level });
   const what = nameOf(target.level);
   const [users, waiting] = [usersOf(contradicted), usersOf(full)];

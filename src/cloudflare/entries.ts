@@ -42,14 +42,14 @@ export function usersOf(entries: readonly Entry[]): UserId[] {
 
 /** The address of a user that a list can hold; undefined for guests and whoever has none. */
 export function listableAddress(user: UserId, { addresses }: RiskReading): string | undefined {
-  const address = addresses.get(user) ?? '';
-  return ADDRESS.test(address) ? address : undefined;
+  return addresses.get(user)?.find((address) => ADDRESS.test(address));
 }
 
 /** Brings what is known of lists and users into order. */
 export function survey({ standing, readings, exempt }: Pick<Survey, 'standing' | 'readings' | 'exempt'>): Survey {
   const entries = [...standing.values()].flat().map(({ user, address }) => [user, address] as const);
-  const said = readings.flatMap(({ addresses }) => [...addresses]);
+  const all = readings.flatMap(({ addresses }) => [...addresses]);
+  const said = all.flatMap(([user, some]) => some.map((address) => [user, address] as const));
   const byAddress = (list: readonly Entry[]) => grouped(list.map(({ address, user }) => [address, user]));
   return {
     ...{ standing, readings, exempt },
@@ -89,7 +89,7 @@ export function removableEntries(level: RiskLevel, known: Survey, when: 'now' | 
       const named = present.get(at)?.get(address);
       if (named === undefined) return when === 'once moved';
       // By an entry of somebody else an address would stand only for as long as they need it.
-      return named.includes(user) || addresses.get(user) === address;
+      return named.includes(user) || addresses.get(user)?.includes(address);
     });
   // Whose address was not told may stand under any.
   const isHidden = ({ atRisk, inDoubt, addresses }: RiskReading) =>

@@ -76,7 +76,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
 
     async add(level, users, untilMs) {
       const isOwn = ({ user = '', address }: entry.Entry) =>
-        Number(known.readings.some(({ addresses }) => addresses.get(user) === address));
+        Number(known.readings.some(({ addresses }) => addresses.get(user)?.includes(address)));
       // One entry for an address, of somebody whose present one it is not: whose it is are covered by that alone.
       const missing = entry.missingEntries(level, users, known).sort((a, b) => isOwn(b) - isOwn(a));
       await change('add', level, [...new Map(missing.map((one) => [one.address, one])).values()], untilMs);

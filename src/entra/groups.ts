@@ -3,7 +3,7 @@ import { attempt, type Context, type Destination, type LevelState, nameOf, partM
 import { StepError } from '../errors';
 import { recordOf } from '../graph/many';
 import type { Verb } from '../log/events';
-import { RISK_LEVELS, type RiskLevel, shuffled, type UserId } from '../plan';
+import { RISK_LEVELS, type RiskLevel, shuffled, toldAfter, type UserId } from '../plan';
 import { createPinCheck, findByName, findPinned, type Group, objectIdOf } from './lookup';
 import { changeMembers, readMembers } from './members';
 import { type Newcomers, provision } from './provisioning';
@@ -43,14 +43,13 @@ export function createGroups(runContext: Context): Destination {
   async function change(verb: Verb, level: RiskLevel, users: readonly UserId[], untilMs: number) {
     const ours = known.get(level);
     if (ours === undefined) return [];
-    const key = `${verb} ${ours.group.id}`;
-    const doubted = new Set(cache.done?.[key]);
+    const doubted = new Set(cache.done?.[`${verb} ${ours.group.id}`]);
     // Whoever was read in one of the groups.
     const isKnown = (user: UserId) => [...known.values()].some(({ members }) => members.has(user));
     const some = shuffled(users, io.random);
     const outcome = await changeMembers(context, { ...ours, verb, users: some, doubted, untilMs, isKnown });
     const { done, gone, failed, contradicted, groupIsGone, members = ours.members } = outcome;
-    cache.done = { ...cache.done, [key]: [...done, ...contradicted] };
+    cache.done = toldAfter(cache.done, verb, ours.group.id, [...done, ...contradicted]);
     if (verb === 'add') ours.members = new Set([...members, ...done]);
     // What was read of a group is no knowledge any more, once the group has turned out to be gone.
     if (groupIsGone) known.delete(level);

@@ -46,7 +46,7 @@ export async function findByName(context: Context): Promise<Findings<Group>> {
     const named = oldestFirst.filter((group) => isNamed(group, level));
     const possible = named.filter((group) => [undefined, NOT_SHOWN].includes(whyIneligible(group)));
     const isUndated = (one: ShownGroup) => possible.length > 1 && madeMs(one) === Number.MAX_VALUE;
-    const isUnclear = possible.some((one) => whyIneligible(one) ?? isUndated(one));
+    const isUnclear = possible.some(isUndated) || possible.slice(0, 1).some(whyIneligible);
     const own = context.cache.created?.[level];
     const isUnlisted = own && own.atMs > youngFromMs && named.every(({ id }) => id !== own.id);
     const unlisted = isUnlisted ? { id: own.id, isYoung: true } : undefined;

@@ -6,6 +6,8 @@ import { BATCH_PARTS, readList, recordOf, sendBatch, soundArray } from '../graph
 import type { UserId } from '../plan';
 import { type Group, objectIdOf } from './lookup';
 
+const USERS = ['#microsoft.graph.user', '#microsoft.graph.agentUser']; // Which inherits (learn: resources/agentuser).
+
 export interface Change {
   verb: 'add' | 'remove';
   group: Group;
@@ -28,7 +30,7 @@ export async function readMembers(context: Context, groupId: string): Promise<Se
 /** Without its type a user may pass for something else, and the other way about (microsoft-graph-docs#12986). */
 function memberOf({ id: given, '@odata.type': type }: Readonly<Record<string, unknown>>) {
   const id = objectIdOf(given);
-  return id === undefined || typeof type !== 'string' ? undefined : { id, isUser: type === '#microsoft.graph.user' };
+  return id === undefined || typeof type !== 'string' ? undefined : { id, isUser: USERS.includes(type) };
 }
 
 /** What became of a user: known to be done, not known to Entra, failed, or left open by the response. */
@@ -52,7 +54,7 @@ export async function changeMembers(context: Context, change: Change) {
     const requests = some.map((user) => requestFor(context.graph.origin, verb, group.id, user));
     const responses = await sendBatch(context.graph, context.io, requests, { untilMs });
     const mayBeGone = verb === 'add' && !group.isYoung && responses.some(({ status }) => status === 404);
-    if (mayBeGone) isThere ??= await groupIsThere(context, group.id, untilMs);
+    if (mayBeGone) isThere = await groupIsThere(context, group.id, untilMs);
     const batch = responses.map(({ trace }, index): Answer => {
       const user = some[index] ?? '';
       return { user, error: new StepError(trace), meaning: meaningOf(change, trace, user, isThere) };
@@ -60,7 +62,7 @@ export async function changeMembers(context: Context, change: Change) {
     const ending = endOfLevel(batch);
     answers.push(...batch);
     if (ending === undefined) continue;
-    answers.push(...users.slice(start + BATCH_PARTS).map((user): Answer => ({ ...ending, user, meaning: 'failed' })));
+    for (const user of users.slice(start + BATCH_PARTS)) answers.push({ ...ending, user, meaning: 'failed' });
     break;
   }
   const those = (meaning: Answer['meaning']) => answers.filter((one) => one.meaning === meaning);
@@ -78,10 +80,10 @@ export async function changeMembers(context: Context, change: Change) {
 }
 
 /** What a response says of one user (learn: group-post-members, group-delete-members; texts observed). */
-function meaningOf(change: Change, trace: Trace, user: UserId, groupIsThere?: boolean): Answer['meaning'] {
+function meaningOf(change: Change, trace: Trace, user: UserId, isThere?: boolean): Answer['meaning'] {
   const { status, cause } = trace;
   if (status === 204) return cause !== undefined || change.doubted.has(user) ? 'open' : 'done';
-  if (status === 404 && change.verb === 'add') return groupIsThere && !change.isKnown(user) ? 'gone' : 'failed';
+  if (status === 404 && change.verb === 'add') return isThere && !cause && !change.isKnown(user) ? 'gone' : 'failed';
   if (status === 404 || cause === 'already a member' || cause === 'no member') return 'open';
   // Refused or put off, or else nobody knows.
   return status >= 400 && status < 500 && status !== 408 ? 'failed' : 'open';

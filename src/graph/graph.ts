@@ -15,6 +15,7 @@ const CAUSES: readonly (readonly [cause: string, said: RegExp])[] = [
   ['no member', /^400 .*references do not exist/i], // group-delete-members (observed)
   ['synced', /^400 .*on-premises/i],
   ['mail-enabled', /^400 .*mail-enabled/i],
+  ['not found', /^404 (?!Request_ResourceNotFound )/], // by a gateway, say: it tells of no user and no group
   ['expired page', /Directory_ExpiredPageToken/], // msgraph-sdk-dotnet#2254, cartography#2853
 ];
 
@@ -27,10 +28,8 @@ export interface GraphRequest {
 
 export type GraphResponse = ReturnType<typeof understand>;
 
-export interface GraphOptions extends SendOptions {
-  /** For what only helps: a refusal says nothing of the token. */
-  optional?: boolean;
-}
+/** `optional`: for what only helps, whose refusal says nothing of the token. */
+export type GraphOptions = SendOptions & { optional?: boolean };
 
 export type Graph = ReturnType<typeof createGraph>;
 
@@ -59,7 +58,7 @@ export function headersWith(token: string) {
   return { authorization: `Bearer ${token}`, accept: JSON_TYPE, 'content-type': JSON_TYPE };
 }
 
-const orNone = v.nullish(v.string(), '');
+const orNone = v.fallback(v.nullish(v.string(), ''), '');
 const errorOf = parserOf(v.object({ error: v.object({ code: orNone, message: orNone }) }));
 
 /** Graph v1.0 at that origin, for one run. */
@@ -85,7 +84,7 @@ export function createGraph(origin: string, http: Http, tokens: TokenSource) {
 /** The whole address of a path or next link. Throws StepError for one that leads to another host. */
 export function urlOf(origin: string, path: string): string {
   const url = path.startsWith('/') ? `${origin}/v1.0${path}` : path;
-  if (url.startsWith(`${origin}/`)) return url;
+  if (new URL(url).origin === origin) return url;
   throw new StepError({ service: 'Graph', status: 200 }, 'a next link leads to another host');
 }
 

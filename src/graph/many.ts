@@ -24,7 +24,7 @@ export type Parse<Item> = (item: Fields) => Item | undefined;
  * (I3), and no next link comes twice or leads elsewhere; SignInError.
  */
 export async function readList<Item extends Id>(graph: Graph, path: string, parse: Parse<Item>, options: GraphOptions) {
-  const items: Item[] = [];
+  const pages: Item[][] = [];
   const ids = new Set<string>();
   const seen = new Set<string>();
   let idle = 0;
@@ -40,12 +40,12 @@ export async function readList<Item extends Id>(graph: Graph, path: string, pars
       throw new StepError(trace, 'Graph answered 200 with something that is not the whole list');
     const before = ids.size;
     for (const { id } of parsed) ids.add(id);
-    items.push(...parsed);
+    pages.push(parsed);
     idle = ids.size === before ? idle + 1 : 0;
     if (seen.has(String(next)) || (next !== undefined && idle > MOST_IDLE_PAGES))
       throw new StepError({ service: 'Graph', status: 200 }, 'its next links lead in a circle or to nothing new');
   }
-  return items;
+  return pages.flat();
 }
 
 /**
@@ -61,6 +61,7 @@ export async function sendBatch(graph: Graph, io: Io, parts: readonly GraphReque
     });
     const whole = await graph.send({ method: 'POST', path: '/$batch', body: { requests } }, options);
     const responses = whole.status >= 200 && whole.status < 300 ? responsesOf(whole.body) : undefined;
+    if (whole.status === 404) whole.trace.cause = 'not found'; // Which says nothing of a part.
     let longestMs = 0;
     open = open.filter(([index]) => {
       const response = responses ? (responses.get(String(index)) ?? understand(noResponse('no answer'))) : whole;

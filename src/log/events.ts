@@ -45,7 +45,7 @@ const sentences = {
   'pin-unchecked': ({ what, id, count, error }: What & Id & Count & Partial<Failed>) =>
     `Nobody is removed from ${what} (${people(count)} would be), because Graph does not show that ${id} is that group${error ? ` (${error.message})` : ''}. ${error ? remedyFor(error.trace, PIN_REMEDY) : PIN_REMEDY}`,
   'members-unread': ({ what, error }: What & Failed) =>
-    `The members of ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${error.trace.status === 404 ? 'The group is gone: if it is pinned, correct GROUP_IDS; if not, it is made again within ten minutes.' : remedyFor(error.trace, grant('GroupMember.ReadWrite.All'))}`,
+    `The members of ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${error.trace.status === 404 ? 'The group is gone, or too new for parts of Entra to know it: if it is pinned, correct GROUP_IDS; if not, it is found or made again within ten minutes.' : remedyFor(error.trace, grant('GroupMember.ReadWrite.All'))}`,
   'group-not-created': ({ what, error }: What & Failed) =>
     `The group ${what} was not created${error.trace.status === 400 ? '' : ', or it is not clear whether it was'} (${error.message}). ${AGAIN} ${remedyFor(error.trace, `${grant('Group.Create')} Or create the three groups by hand and pin them with GROUP_IDS.`)}`,
   'group-gone': ({ what }: What) =>

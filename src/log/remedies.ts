@@ -88,7 +88,7 @@ const BY_AADSTS: Readonly<Record<number, string>> = {
 export function signInSentence({ error }: { error: SignInError }): string {
   const { status, cause, aadsts = [] } = error.trace;
   const known = aadsts.find((number) => number in BY_AADSTS);
-  if (known === undefined && (status === 0 || status >= 500 || RETRY.statuses.has(status))) {
+  if (known === undefined && (status < 400 || status >= 500 || RETRY.statuses.has(status))) {
     const where = cause === 'unreachable' ? ': Cloudflare could not reach Microsoft' : '';
     return `The sign-in of Entra did not work (${status === 0 ? 'no answer' : `status ${status}`}${where}). ${NEXT}`;
   }

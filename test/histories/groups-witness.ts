@@ -155,6 +155,7 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
   function note(verb: Verb, group: string, user: string): void {
     const lists = verb === 'add' ? [done.add, members] : [done.remove];
     for (const list of lists) list.set(group, (list.get(group) ?? new Set()).add(user));
+    isolate.told.delete(`${verb === 'add' ? 'remove' : 'add'} ${group} ${user}`);
   }
 
   /** A whole list that is not of risky users. */

@@ -1,9 +1,9 @@
 /** What a run costs, by counting: requests, and round trips one after another. */
 import { expect, it } from 'vitest';
 import { RISK_LEVELS } from '../../src/plan';
-import { freePlan } from '../tenant/faults';
+import { freePlan, json } from '../tenant/faults';
 import { longestChain } from '../tools/chain';
-import { addGroups, addRisky, scene, writes } from './scene';
+import { addGroups, addRisky, ON, scene, settled, writes } from './scene';
 
 it.each([
   { groups: 'found', cache: 'warm', requests: 5, trips: 2 },
@@ -40,4 +40,12 @@ it('a refused request is not tried again: at most its batch and the reading that
   const { ok, events, text } = await run({ fetch: plan.fetch });
   expect([ok, events.at(-1), text]).toEqual([false, 'add-failed', expect.stringContaining('Free plan allows 50')]);
   expect(plan.refused()).toBeLessThanOrEqual(2);
+});
+
+it('I7 bounded: a page may have more entries than a call takes arguments', async () => {
+  const { tenant, runInSync } = await settled();
+  const device = { '@odata.type': '#microsoft.graph.device' };
+  const value = Array.from({ length: 150_000 }, (_, index) => ({ ...device, id: `x-${index}` }));
+  tenant.fault({ on: ON.members, give: json({ value }) });
+  await runInSync();
 });

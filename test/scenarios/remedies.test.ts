@@ -269,7 +269,8 @@ describe('A refused sign-in', () => {
     ['a token with the status of an error', answers({}, 400), 400],
   ])('%s is no sign-in', async (_, fault, status) => {
     const ended = await runAfter(give(ON.token, fault));
-    judge(ended, `sign-in: (status ${status}) … Check AZURE_AD_TENANT_ID, AZURE_AD_CLIENT_ID`);
+    const remedy = status < 400 ? 'The next run tries again.' : 'Check AZURE_AD_TENANT_ID, AZURE_AD_CLIENT_ID';
+    judge(ended, `sign-in: (status ${status}) … ${remedy}`);
   });
 
   it.each<[string, faults.Fault, string]>([

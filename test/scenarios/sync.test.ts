@@ -4,11 +4,12 @@ import { RISK_LEVELS } from '../../src/plan';
 import { altered } from '../tenant/list-faults';
 import { addGroups, addRisky, moving, ON, scene, writes } from './scene';
 
-it('I1 converges: ids are compared in lower case', async () => {
+it('I1 converges: ids are compared in lower case, and users of agents are users', async () => {
   const { tenant, run, runInSync } = scene();
   addRisky(tenant, 'high', 2);
   await run();
   tenant.fault({ on: ON.riskyUsers, give: altered(({ id }) => ({ id: String(id).toUpperCase() })) });
+  tenant.fault({ on: ON.members, give: altered(() => ({ '@odata.type': '#microsoft.graph.agentUser' })) });
   tenant.forgetRequests();
   await runInSync();
   expect(writes(tenant)).toEqual([]);

@@ -8,16 +8,17 @@ const USERS = ['a', 'b', 'c'].map((letter) => `0b9f6a54-8a5e-4f0c-9d6b-000000000
 const [ADA = '', BO = ''] = USERS;
 
 type Says = RiskLevel | 'in doubt' | undefined;
+type Told = string | readonly string[] | undefined;
 type Stands = readonly [value: string, description?: string | undefined];
 
 /** Each user with what the reading says of them and their userPrincipalName, in lower case as readings have it. */
-function reading(...users: (readonly [user: UserId, says: Says, address?: string | undefined])[]): RiskReading {
+function reading(...users: (readonly [user: UserId, says: Says, address?: Told])[]): RiskReading {
   const atRisk = new Map<UserId, RiskLevel>();
   for (const [user, says] of users) if (says !== undefined && says !== 'in doubt') atRisk.set(user, says);
   return {
     atRisk,
     inDoubt: new Set(users.flatMap(([user, says]) => (says === 'in doubt' ? [user] : []))),
-    addresses: new Map(users.flatMap(([user, says, to]) => (says && to !== undefined ? [[user, to] as const] : []))),
+    addresses: new Map(users.flatMap(([user, says, to]) => (says && to !== undefined ? [[user, [to].flat()]] : []))),
   };
 }
 
@@ -47,7 +48,7 @@ const values = fc.constantFrom(...addresses, ...addresses.map((one) => one.toUpp
 const entry = fc.tuple(values, fc.constantFrom(undefined, ...USERS));
 const list = fc.uniqueArray(entry, { selector: ([value]) => value, maxLength: 4 });
 const says = fc.constantFrom<Says>(undefined, 'in doubt', ...RISK_LEVELS);
-const named = fc.constantFrom(undefined, ...Array(5).fill(''), ...addresses, ...addresses, ...addresses);
+const named = fc.constantFrom(undefined, ...Array(5).fill(''), ...addresses, ...addresses, addresses);
 const read = fc.tuple(...USERS.map((user) => fc.tuple(fc.constant(user), says, named))).map((all) => reading(...all));
 const world = fc.record({
   lists: fc.record({ high: list, medium: list, low: list }),
@@ -62,13 +63,13 @@ it('in any state an address may go where nothing names an owner who needs it, an
     const at = (level: RiskLevel, address: string) => entriesOf(lists[level]).filter((one) => one.address === address);
     const standsUnder = (user: UserId, address: string) =>
       RISK_LEVELS.some((level) => at(level, address).some((one) => one.user === user));
-    const isCalled = (user: UserId, address: string) => readings.some((one) => one.addresses.get(user) === address);
+    const isCalled = (id: UserId, one: string) => readings.some(({ addresses }) => addresses.get(id)?.includes(one));
     const needs = (user: UserId, address: string, isMoved: boolean) =>
       exempt.includes(user) ||
       readings.some(({ atRisk, inDoubt, addresses }) => {
         const level = atRisk.get(user);
         const named = level && at(level, address).map((one) => one.user);
-        const stands = named?.includes(user) || (named?.length && addresses.get(user) === address);
+        const stands = named?.includes(user) || (named?.length && addresses.get(user)?.includes(address));
         return inDoubt.has(user) || level === 'high' || (level && !stands && !(isMoved && named?.length === 0));
       });
     // An address that was not told may be any.
