@@ -33,11 +33,7 @@ export interface Membership {
 export type Memberships = ReadonlyMap<RiskLevel, Membership>;
 
 /** A user to be removed from `level`: released, or moved `to` the level at which they are at risk now. */
-export interface Removal {
-  user: UserId;
-  level: RiskLevel;
-  to: RiskLevel | undefined;
-}
+export type Removal = { user: UserId; level: RiskLevel; to: RiskLevel | undefined };
 
 /** Judges every entry by itself, whatever the filter of the query was. Of a user listed twice the higher level counts. */
 export function assessRisk(entries: Iterable<RiskyUser>): RiskReading {

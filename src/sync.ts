@@ -5,11 +5,7 @@ import type { Log } from './log/log';
 import { countUsers, planChanges, type Removal, RISK_LEVELS, type RiskLevel } from './plan';
 
 /** How many users were added and removed, or in a dry run would be. */
-export interface Changed {
-  name: Destination['name'];
-  added: number;
-  removed: number;
-}
+export type Changed = { name: Destination['name']; added: number; removed: number };
 
 /** Brings a destination into line as far as this run can; what failed is in the log. Throws what ends the run. */
 export async function sync(context: Context, destination: Destination, risk: Risk): Promise<Changed> {

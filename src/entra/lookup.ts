@@ -41,6 +41,7 @@ export async function findByName(context: Context): Promise<Findings<Group>> {
   const groups = await readGroups(context, 'displayName', RISK_LEVELS.map(nameOf), namedGroupOf);
   const youngFromMs = context.io.now() - YOUNG_MS;
   const madeMs = ({ createdDateTime }: ShownGroup) => Date.parse(createdDateTime ?? '') || Number.MAX_VALUE;
+  // Stryker disable next-line EqualityOperator: no two groups have one id.
   const oldestFirst = groups.sort((a, b) => madeMs(a) - madeMs(b) || (a.id < b.id ? -1 : 1));
   const judge = (level: RiskLevel): Finding<Group> => {
     const named = oldestFirst.filter((group) => isNamed(group, level));

@@ -21,10 +21,7 @@ const ON_DEMAND = {
 const ALREADY_THERE = 'RedundantExport';
 
 /** Users who were added to a group. */
-export interface Newcomers {
-  groupId: string;
-  users: readonly UserId[];
-}
+export type Newcomers = { groupId: string; users: readonly UserId[] };
 
 const word = v.nullish(v.string());
 const State = v.nullish(v.object({ state: word, code: word }));

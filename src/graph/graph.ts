@@ -19,12 +19,8 @@ const CAUSES: readonly (readonly [cause: string, said: RegExp])[] = [
   ['expired page', /Directory_ExpiredPageToken/], // msgraph-sdk-dotnet#2254, cartography#2853
 ];
 
-export interface GraphRequest {
-  method: 'GET' | 'POST' | 'DELETE';
-  /** Relative to the version root and beginning with a slash, or a whole next link. */
-  path: string;
-  body?: unknown;
-}
+/** `path`: relative to the version root and beginning with a slash, or a whole next link. */
+export type GraphRequest = { method: 'GET' | 'POST' | 'DELETE'; path: string; body?: unknown };
 
 export type GraphResponse = ReturnType<typeof understand>;
 
@@ -90,6 +86,7 @@ export function urlOf(origin: string, path: string): string {
 
 /** A response of Graph, of one part of a batch, or of the sign-in, with what it says of itself. */
 export function understand({ status, missing, header, body }: HttpResponse) {
+  // Stryker disable next-line ConditionalExpression,EqualityOperator: no body comes with a status below 200.
   const isOk = status >= 200 && status < 300;
   // A success with an error in it is no answer. The key is asked for first: most bodies are long lists.
   const error = typeof body === 'object' && body !== null && 'error' in body ? errorOf(body)?.error : undefined;

@@ -73,6 +73,7 @@ export async function sendBatch(graph: Graph, io: Io, parts: readonly GraphReque
       longestMs = Math.max(longestMs, waitMs);
       return true;
     });
+    // Stryker disable next-line ConditionalExpression,EqualityOperator: to sleep for 0 ms changes nothing.
     if (open.length > 0) await io.sleep(longestMs);
   }
   return last;

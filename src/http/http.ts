@@ -53,6 +53,7 @@ export function createHttp(io: Io, mostInFlight: number) {
       const waitMs = paceMs?.() ?? 0;
       const leftMs = untilMs - io.now() - waitMs;
       if (leftMs <= 0) return noResponse('out of time');
+      // Stryker disable next-line ConditionalExpression,EqualityOperator: to sleep for 0 ms changes nothing.
       if (waitMs > 0) await io.sleep(waitMs);
       // Made of the injected sleep, so that a run with a fake clock meets its timeouts too.
       const timeout = io.sleep(Math.min(timeoutMs, leftMs), ended.signal).then(() => noResponse('no answer'));

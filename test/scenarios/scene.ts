@@ -83,8 +83,8 @@ export function scene({
     const lines: Line[] = [];
     const texts: string[] = [];
     const record = (severity: Line['severity']) => (text: string) => {
-      // JSON in one line, the sentence first.
-      expect(text).toMatch(/^\{"message":"[A-Z0-9][^\n]*\}$/);
+      // JSON in one line, the sentence first, and none of nobody.
+      expect(text).toMatch(/^\{"message":"(?!(Added|Removed) 0)[A-Z0-9][^\n]*\}$/);
       texts.push(text);
       lines.push({ severity, ...JSON.parse(text) });
     };
@@ -98,17 +98,17 @@ export function scene({
     const sent = () => tenant.requests.length + cloudflare.requests.length;
     const before = sent();
     const error = await clock.run(() => runWorker(env, cron, io, sink, cache).catch((thrown: unknown) => thrown));
-    /** The lines that tell of an event. */
     const told = lines.filter(({ event }) => event !== undefined);
     // Nothing from outside may end a run so; what breaks in the Worker itself, a test breaks by chance.
     if (random === half) expect(told.filter(({ event }) => event === 'unexpected')).toEqual([]);
     if (withLists) expect(texts.join()).not.toMatch(NEVER_LOGGED);
     const asked = tenant.requests.map(({ method, path }) => `${method} ${path}`);
     if (destinations === 'lists') expect(OF_LISTS).toEqual(expect.arrayContaining(asked));
+    /** Of this run, the token's included; its last line says the same. */
+    const figures = { requests: sent() - before, milliseconds: clock.now() - start };
+    if (!fetch && lines.at(-1)?.['requests']) expect(lines.at(-1)).toMatchObject(figures);
     return {
-      ...{ ok: error === undefined, error, lines, text: texts.join('\n'), milliseconds: clock.now() - start },
-      /** Of this run, the token's included. */
-      requests: sent() - before,
+      ...{ ok: error === undefined, error, lines, text: texts.join('\n'), ...figures },
       ...{ told, events: told.map(({ event = '' }) => event) },
     };
   }
