@@ -217,11 +217,10 @@ export function createWorld(history: History) {
       if (how === 'none shown' || (how === 'low not shown' && id === low)) tenant.hiddenGroups.add(id);
   }
 
-  /** Whether Entra may still not know every group that is kept for the level. */
-  function isYoung(level: unknown): boolean {
-    const groups = tenant.groups().filter(({ id = '' }) => levelOf(id) === level);
-    const since = clock.now() - YOUNG_GROUP_MS;
-    return groups.length > 0 && groups.every(({ createdDateTime }) => Date.parse(createdDateTime ?? '') > since);
+  /** The levels of which Entra surely knows a group; of the others it may still not know any. */
+  function levelsOfOldGroups(): unknown[] {
+    const isOld = ({ createdDateTime: made }: Group) => Date.parse(made ?? '') <= clock.now() - YOUNG_GROUP_MS;
+    return tenant.groups().flatMap((one) => (isOld(one) ? levelOf(one.id ?? '') : []));
   }
 
   const nextMinute = () => clock.advance(60_000 - (clock.now() % 60_000));
@@ -245,6 +244,7 @@ export function createWorld(history: History) {
     const isolate = isolates.get(cache) ?? { shown: new Set(), told: new Set() };
     isolates.set(cache, isolate);
     const toldBefore = new Set(isolate.told);
+    const old = pins.size > 0 ? [...RISK_LEVELS] : levelsOfOldGroups();
     const watch = witness(bothAs(`run ${runs}`, tenant, has.lists ? cloudflare : undefined), {
       ...{ levelOf, isNamed, exempt, pins: [...pins.values()], maxRemovals: Number(settings['MAX_REMOVALS']) },
       ...{ now: clock.now, isolate },
@@ -260,7 +260,7 @@ export function createWorld(history: History) {
     const everything = [...texts, String(error)].join('\n').toLowerCase();
     const leaks = [...secrets].filter((secret) => everything.includes(secret.toLowerCase()));
     const bugs = lines.filter(({ event }) => event === 'unexpected' || event === 'settings');
-    const tooSoon = lines.filter(({ event, level }) => event === 'users-gone' && pins.size === 0 && isYoung(level));
+    const tooSoon = lines.filter(({ event, level }) => event === 'users-gone' && !old.includes(level));
     return {
       ...{ ok: error === undefined, lines, unsure: watch.unsure(), toldBefore },
       wrong: [
