@@ -218,7 +218,7 @@ export function createWorld(history: History) {
   }
 
   /** The levels of which Entra surely knows a group; of the others it may still not know any. */
-  function levelsOfOldGroups(): unknown[] {
+  function older(): unknown[] {
     const isOld = ({ createdDateTime: made }: Group) => Date.parse(made ?? '') <= clock.now() - YOUNG_GROUP_MS;
     return tenant.groups().flatMap((one) => (isOld(one) ? levelOf(one.id ?? '') : []));
   }
@@ -244,7 +244,7 @@ export function createWorld(history: History) {
     const isolate = isolates.get(cache) ?? { shown: new Set(), told: new Set() };
     isolates.set(cache, isolate);
     const toldBefore = new Set(isolate.told);
-    const old = pins.size > 0 ? [...RISK_LEVELS] : levelsOfOldGroups();
+    const old = pins.size > 0 ? [...RISK_LEVELS] : older();
     const watch = witness(bothAs(`run ${runs}`, tenant, has.lists ? cloudflare : undefined), {
       ...{ levelOf, isNamed, exempt, pins: [...pins.values()], maxRemovals: Number(settings['MAX_REMOVALS']) },
       ...{ now: clock.now, isolate },
@@ -260,7 +260,7 @@ export function createWorld(history: History) {
     const everything = [...texts, String(error)].join('\n').toLowerCase();
     const leaks = [...secrets].filter((secret) => everything.includes(secret.toLowerCase()));
     const bugs = lines.filter(({ event }) => event === 'unexpected' || event === 'settings');
-    const tooSoon = lines.filter(({ event, level }) => event === 'users-gone' && !old.includes(level));
+    const early = lines.filter(({ event, level }) => event === 'users-gone' && ![...old, ...older()].includes(level));
     return {
       ...{ ok: error === undefined, lines, unsure: watch.unsure(), toldBefore },
       wrong: [
@@ -269,7 +269,7 @@ export function createWorld(history: History) {
         ...(isDry ? [] : [...audit(lines, 'groups', watch.groups()), ...audit(lines, 'lists', watch.lists())]),
         ...leaks.map((secret) => `I10: ${secret}`),
         ...bugs.map((line) => `unexpected: ${JSON.stringify(line)}`),
-        ...tooSoon.map((line) => `users gone by the word of a young group: ${JSON.stringify(line)}`),
+        ...early.map((line) => `users gone by the word of a young group: ${JSON.stringify(line)}`),
         ...(late ? ['I7: the run ended after its deadline'] : []),
       ],
     };
