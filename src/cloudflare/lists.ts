@@ -69,7 +69,11 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const body = { name: what, type: 'EMAIL', description };
       const { isSuccess, result, trace } = await cloudflare('POST', '', options, body);
       const id = isSuccess ? listOf(result)?.id : undefined;
-      if (id === undefined) return logOf(level).fail('list-not-created', { what, error: new StepError(trace) });
+      if (id === undefined) {
+        const isRefused = !isSuccess && [200, 400, 409].includes(trace.status);
+        const cause = trace.cause ?? (isRefused ? 'list refused' : undefined);
+        return logOf(level).fail('list-not-created', { what, error: new StepError({ ...trace, cause }) });
+      }
       targets.set(level, { level, id, entries: [], patches: 0 });
       logOf(level).warn('list-created', { what, id });
     },
@@ -90,7 +94,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const wanted = new Set<UserId | undefined>(users);
       const entries = entry.removableEntries(level, known, 'now').filter(({ user }) => wanted.has(user));
       const leaving = new Set(entry.usersOf(entries));
-      const error = new StepError({ service: 'Cloudflare', status: 0, cause: 'no answer' }, 'somebody needs it now');
+      const error = new StepError({ service: 'Cloudflare', status: 0, cause: 'needed by somebody' });
       const kept = users.filter((user) => !leaving.has(user)).map((user) => ({ user, error }));
       logOf(level).refused('remove', nameOf(level), kept, false);
       const done = new Set(await change('remove', level, entries, untilMs));

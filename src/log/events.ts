@@ -61,7 +61,7 @@ const sentences = {
   'list-renamed': ({ what, id }: What & Id) =>
     `The list ${id} is ours by its description, but not called ${what} any more. Policies refer to lists by id, so no other is made and this level is left alone. Give it its name back; or, if no policy uses it, delete it.`,
   'list-not-created': ({ what, error }: What & Failed) =>
-    `The list ${what} was not created, or it is not clear whether it was (${error.message}). ${AGAIN} ${[200, 400, 409].includes(error.trace.status) && !error.trace.cause ? 'If it is refused again, another list has that name, or the account has its 100 lists.' : remedyFor(error.trace)}`,
+    `The list ${what} was not created, or it is not clear whether it was (${error.message}). ${AGAIN} ${remedyFor(error.trace)}`,
   'list-full': ({ what, count }: What & Count) =>
     `The list ${what} is full, so ${people(count)} at risk (ids) are not in it. Whoever is in it stays. Dismiss what is settled in Entra, or use groups (DESTINATIONS).`,
   'not-listable': ({ count }: Count) =>

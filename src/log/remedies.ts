@@ -29,6 +29,8 @@ const BY_CAUSE: Readonly<Record<string, string>> = {
   'mail-enabled': 'The group is mail-enabled: use a plain security group (GROUP_IDS in wrangler.toml).',
   'name taken':
     'Graph refuses the name. As a rule somebody renamed our group, which still has the nickname: give it its name back, or pin it with GROUP_IDS in wrangler.toml.',
+  'list refused': 'If it is refused again, another list has that name, or the account has its 100 lists.',
+  'needed by somebody': NEXT,
   'expired page': `The page token of Graph expired while the list was read. ${NEXT} If this goes on, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.`,
   'token refused': `CLOUDFLARE_ZERO_TRUST_API_TOKEN is not a valid API token, or has expired. Make one with ${ZERO_TRUST}, then: npx wrangler secret put CLOUDFLARE_ZERO_TRUST_API_TOKEN`,
   'not permitted': `CLOUDFLARE_ZERO_TRUST_API_TOKEN needs ${ZERO_TRUST} for the account CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: give it that permission (reading alone is not enough), or correct the account in wrangler.toml.`,

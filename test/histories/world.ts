@@ -218,7 +218,7 @@ export function createWorld(history: History) {
   }
 
   /** The levels of which Entra surely knows a group; of the others it may still not know any. */
-  function older(): unknown[] {
+  function levelsOfOldGroups(): unknown[] {
     const isOld = ({ createdDateTime: made }: Group) => Date.parse(made ?? '') <= clock.now() - YOUNG_GROUP_MS;
     return tenant.groups().flatMap((one) => (isOld(one) ? levelOf(one.id ?? '') : []));
   }
@@ -244,7 +244,7 @@ export function createWorld(history: History) {
     const isolate = isolates.get(cache) ?? { shown: new Set(), told: new Set() };
     isolates.set(cache, isolate);
     const toldBefore = new Set(isolate.told);
-    const old = pins.size > 0 ? [...RISK_LEVELS] : older();
+    const old = pins.size > 0 ? [...RISK_LEVELS] : levelsOfOldGroups();
     const watch = witness(bothAs(`run ${runs}`, tenant, has.lists ? cloudflare : undefined), {
       ...{ levelOf, isNamed, exempt, pins: [...pins.values()], maxRemovals: Number(settings['MAX_REMOVALS']) },
       ...{ now: clock.now, isolate },
@@ -260,7 +260,8 @@ export function createWorld(history: History) {
     const everything = [...texts, String(error)].join('\n').toLowerCase();
     const leaks = [...secrets].filter((secret) => everything.includes(secret.toLowerCase()));
     const bugs = lines.filter(({ event }) => event === 'unexpected' || event === 'settings');
-    const early = lines.filter(({ event, level }) => event === 'users-gone' && ![...old, ...older()].includes(level));
+    const known = [...old, ...levelsOfOldGroups()];
+    const early = lines.filter(({ event, level }) => event === 'users-gone' && !known.includes(level));
     return {
       ...{ ok: error === undefined, lines, unsure: watch.unsure(), toldBefore },
       wrong: [

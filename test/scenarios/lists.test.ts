@@ -243,6 +243,16 @@ describe('which list is ours', () => {
     await runInSync();
   });
 
+  it.each([
+    ['400', faults.status(400), 'another list has that name, or the account has its 100 lists'],
+    ['200, yet without an id', faults.json({ success: true, errors: [], result: {} }), 'www.cloudflarestatus.com'],
+  ])('not made, with %s: the error says what may be wrong', async (_, give, says) => {
+    const { cloudflare, run } = listScene();
+    cloudflare.fault({ on: /^POST/, give });
+    const { ok, told } = await run();
+    expect([ok, told]).toMatchObject([false, Array(3).fill({ message: expect.stringContaining(says) })]);
+  });
+
   it('is made only after two whole lookups, two seconds apart, that have none of the name', async () => {
     const { tenant, cloudflare, run, runWell, expectInSync } = listScene();
     addRisky(tenant, 'high', 1);
