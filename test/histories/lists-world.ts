@@ -117,17 +117,12 @@ export function createListsWorld(history: History, tenant: Tenant, cloudflare: C
     const isDue = ({ level, user = '' }: Entry) => standing(user) === level && !exempt.has(user);
     const added = now.filter((one) => isNew(one) && !isDue(one));
     const removed = before.filter((one) => !isAt(one.level, one.address));
+    const there = (level: RiskLevel) => before.filter((one) => one.level === level);
     return [
       ...added.map(({ user = '', level, value }) => `${value} was added to ${level} for ${standing(user)}`),
       ...removed.flatMap(({ address, level, user = '' }) =>
-        // Of whom a lie leaves out nobody knows the address, and a list that was renamed is not read.
-        (lied
-          ? [user]
-          : ownersOf(
-              address,
-              before.filter((one) => !isRenamed(one.level)),
-            )
-        ).flatMap((owner) => {
+        // Of whom a lie leaves out nobody knows the address; by what another list says the witness judges, if it was read.
+        (lied ? [user] : ownersOf(address, there(level))).flatMap((owner) => {
           const present = standing(owner);
           const note = (why: string) => [`${why}: ${address} was removed from ${level}, of ${owner} at ${present}`];
           if (exempt.has(owner)) return note('I5');
