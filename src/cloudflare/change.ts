@@ -107,7 +107,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
   const [users, waiting] = [usersOf(contradicted), usersOf(full)];
   if (users.length > 0) log.fail('contradicted', { what, verb, count: users.length }, users);
   if (waiting.length > 0) log.fail('list-full', { what, count: waiting.length }, waiting);
-  log.refused(verb, what, failed, done.length > 0);
+  log.refused(verb, what, failed, true);
   return done;
 }
 

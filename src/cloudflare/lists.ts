@@ -96,7 +96,7 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const leaving = new Set(entry.usersOf(entries));
       const error = new StepError({ service: 'Cloudflare', status: 0, cause: 'needed by somebody' });
       const kept = users.filter((user) => !leaving.has(user)).map((user) => ({ user, error }));
-      logOf(level).refused('remove', nameOf(level), kept, false);
+      logOf(level).refused('remove', nameOf(level), kept, true);
       const done = new Set(await change('remove', level, entries, untilMs));
       for (const { user = '' } of entries.filter((one) => !done.has(one))) leaving.delete(user);
       return [...leaving];

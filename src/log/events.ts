@@ -8,7 +8,7 @@ type Id = { id: string };
 export type Verb = 'add' | 'remove';
 type Count = { count: number };
 type Failed = { error: StepError };
-type Refused = What & Count & Failed & { othersGotThrough: boolean };
+type Refused = What & Count & Failed & { isAboutThem: boolean };
 
 const MEMBERS_REMEDY = `${grant('GroupMember.ReadWrite.All')} If that is granted, the group is role-assignable or dynamic (use a plain security group), or a restricted management administrative unit or a role protects these users.`;
 const PIN_REMEDY = `${grant('GroupMember.Read.All')} If that is granted, the id in GROUP_IDS is wrong or the group is deleted.`;
@@ -113,10 +113,9 @@ export function people(count: number): string {
   return count === 1 ? '1 user' : `${count} users`;
 }
 
-function refusedSentence({ what, count, error, othersGotThrough }: Refused): string {
+function refusedSentence({ what, count, error, isAboutThem }: Refused): string {
   const { service, status, cause } = error.trace;
   const isRefusal = cause === undefined && (status === 400 || status === 403);
-  const isAboutUsers = isRefusal && (othersGotThrough || service === 'Cloudflare');
-  const remedy = isAboutUsers ? ABOUT_USERS[service] : remedyFor(error.trace, MEMBERS_REMEDY);
+  const remedy = isRefusal && isAboutThem ? ABOUT_USERS[service] : remedyFor(error.trace, MEMBERS_REMEDY);
   return `${what}: ${people(count)} (${error.message}). ${remedy}`;
 }

@@ -26,8 +26,8 @@ export interface Log {
   warn: Tell;
   /** Something that should be in sync is not: the run will end as failed. */
   fail: Tell;
-  /** Whom a change did not reach: one event for each reason, because the remedies differ. */
-  refused(verb: Verb, what: string, refused: readonly Refused[], othersGotThrough: boolean): void;
+  /** Whom a change did not reach: one event for each reason. `isAboutThem`: a refusal is of these users, not of all. */
+  refused(verb: Verb, what: string, refused: readonly Refused[], isAboutThem: boolean): void;
   /** The names of what failed. */
   failures(): readonly EventName[];
   /** The same log, with these fields in every line. */
@@ -63,11 +63,11 @@ export function createLog(sink: Sink): Log {
       users: (message, field, users) => users.length > 0 && write('log', message, always, users, field),
       warn: tell('warn'),
       fail,
-      refused(verb, what, refused, othersGotThrough) {
+      refused(verb, what, refused, isAboutThem) {
         const reasonOf = ({ error: { trace, message } }: Refused) => `${trace.cause} ${message}`;
         for (const [reason, error] of new Map(refused.map((one) => [reasonOf(one), one.error]))) {
           const ids = [...new Set(refused.filter((one) => reasonOf(one) === reason).map(({ user }) => user))];
-          fail(`${verb}-failed`, { what, count: ids.length, error, othersGotThrough }, ids);
+          fail(`${verb}-failed`, { what, count: ids.length, error, isAboutThem }, ids);
         }
       },
       failures: () => [...failures],

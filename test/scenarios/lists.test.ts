@@ -201,9 +201,12 @@ describe('which list is ours', () => {
   });
 
   const older = (one: unknown, n: number) => ({ ...Object(one), id: `x${n}`, type: 'DOMAIN', created_at: '2020' });
+  const withId = (id: string) => (all: unknown[]) => [{ ...Object(all[0]), id }, ...all.slice(1)];
   it.each([
     ['older lists of another type', (all: unknown[]) => [...all, ...all.map(older)], []],
     ['a list twice', (all: unknown[]) => [...all, ...all.slice(0, 1)], ['lists-unread']],
+    ['an id that begins otherwise', withId('../rules'), ['lists-unread']],
+    ['an id that goes on', withId('a/items'), ['lists-unread']],
   ])('by a lookup that holds %s', async (_, change, events) => {
     const { tenant, cloudflare, run, listed } = listScene();
     await run();

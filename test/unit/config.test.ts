@@ -81,7 +81,7 @@ describe('One problem is one sentence with the name and the remedy', () => {
     SCIM_SERVICE_PRINCIPAL_ID: [['must be the Object ID of the enterprise application', 'Cloudflare', `${A},${B}`]],
     [ACCOUNT_ID]: [
       ['is not set, and DESTINATIONS has lists. Set it in wrangler.toml to the Account ID', undefined],
-      ['must be the Account ID of Cloudflare, 32 hexadecimal digits.', 'contoso'],
+      ['must be the Account ID of Cloudflare, 32 hexadecimal digits.', 'contoso', `${ACCOUNT}0`, `/${ACCOUNT}`],
     ],
     [API_TOKEN]: [
       ['is not set, and DESTINATIONS has lists. Make one (Account > Zero Trust > Edit)', '<TOKEN>'],
@@ -163,7 +163,7 @@ describe('What is taken', () => {
   const DOD_GRAPH = 'https://dod-graph.microsoft.us';
   const pinned = { GROUP_IDS: { high: A, medium: B, low: C } };
   it.each<[Env, Partial<Config>]>([
-    [{ [TENANT]: 'Contoso.Example' }, { [TENANT]: 'contoso.example' }],
+    [{ [TENANT]: 'X.Contoso.Example' }, { [TENANT]: 'x.contoso.example' }],
     [{ [CLIENT]: C.toUpperCase() }, { [CLIENT]: C }],
     [{ AZURE_AD_CLOUD: 'DoD' }, { AZURE_AD_CLOUD: { loginOrigin: US_LOGIN, graphOrigin: DOD_GRAPH } }],
     [{ GROUP_IDS: ` high = ${A} , Medium=${B.toUpperCase()},\tlow= ${C} ` }, pinned],
@@ -190,7 +190,7 @@ describe('What is taken', () => {
     expect(config).toMatchObject({ [ACCOUNT_ID]: ACCOUNT, [API_TOKEN]: 'a_token-1' });
   });
 
-  it.each(['a+b&c=d%e/f~g h\u00fc', '<a>b', 'a\nb', 'a\\nb'])('the secret %j as it stands', async (secret) => {
+  it.each(['a+b&c=d%e/f~g h\u00fc', '<a>b', 'b<a>', 'a\nb', 'a\\nb'])('the secret %j as it stands', async (secret) => {
     expect((await read({ [SECRET]: secret })).credential).toEqual({ kind: 'secret', secret });
   });
 });
@@ -268,13 +268,7 @@ describe('Certificate and key that cannot be used', () => {
     ['a certificate', KEY, pem.CERTIFICATE_PEM, 'holds a certificate, not a private key', NEW_PAIR],
     ['a key', CERTIFICATE, pem.PRIVATE_KEY_PEM, 'holds a private key, not a certificate', NEW_PAIR],
     ['a request', CERTIFICATE, REQUEST, 'is not a whole PEM certificate', NEW_PAIR],
-    [
-      'of no known key',
-      CERTIFICATE,
-      ODD,
-      'is not a whole PEM certificate ("BEGIN CERTIFICATE") of an RSA key',
-      NEW_PAIR,
-    ],
+    ['of an odd key', CERTIFICATE, ODD, 'is not a whole PEM certificate ("BEGIN CERTIFICATE") of an RSA key', NEW_PAIR],
     ['cut short', CERTIFICATE, cut(pem.CERTIFICATE_PEM), 'is not a whole PEM certificate', NEW_PAIR],
   ])('%s: %s', async (_, name, value, fault, remedy) => {
     const pair = { [CERTIFICATE]: pem.CERTIFICATE_PEM, [KEY]: pem.PRIVATE_KEY_PEM };
