@@ -33,7 +33,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
   let done: Entry[] = [];
   let contradicted: Entry[] = [];
   const failed: Refused[] = [];
-  let full: Entry[] = [];
+  let full: readonly Entry[] = [];
   let waitMs = 0;
   let last: Trace = ENOUGH;
 
@@ -98,7 +98,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     } else if (isAtLimit && full.length > 0) full = [...full, ...rest()];
     // At a limit one alone tells whether the list is full or an entry is refused.
     else if (some.length > 1) parts.push(...split(some, [isAtLimit ? 1 : Math.ceil(some.length / 2)]));
-    else if (isAtLimit) full = some.slice();
+    else if (isAtLimit) full = some;
     else fail(some);
   }
   cache.done = toldAfter(cache.done, verb, target.id, [...done, ...contradicted].map(nameIn));

@@ -47,12 +47,15 @@ const UNANSWERED: Table = [
 const UNREAD: Table = [...ENDLESS, ...NO_ANSWER, ...UNANSWERED];
 const OF_MEMBERS: Table = [...UNREAD, ['an entry without type', lists.without('@odata.type')]];
 
+/** Where more pages follow, the end may stop a list of which an entry does not. */
+const pageFor = (words: string) => (ENDLESS.some(([one]) => one === words) ? 1 : 100);
+
 describe('K1 a list has an end, K2 a 200 counts only if it is whole', () => {
-  test.each(UNREAD)('I3: riskyUsers or the lookup with %s: nothing is written', async (_, give) => {
+  test.each(UNREAD)('I3: riskyUsers or the lookup with %s: nothing is written', async (words, give) => {
     for (const event of ['risky-users-unread', 'groups-unread']) {
       const { tenant, run, members, ids } = await busy();
       tenant.deleteGroup(ids.low);
-      tenant.pageSizes = { riskyUsers: 1, groups: 1 };
+      tenant.pageSizes = { riskyUsers: pageFor(words), groups: pageFor(words) };
       for (const level of RISK_LEVELS) addRisky(tenant, level, 2);
       const before = members();
       tenant.fault({ on: event === 'groups-unread' ? ON.lookup : ON.riskyUsers, give });
@@ -65,7 +68,7 @@ describe('K1 a list has an end, K2 a 200 counts only if it is whole', () => {
 
   test.each(OF_MEMBERS)('I3: members with %s: their level is left alone, the others go on', async (words, give) => {
     const { tenant, run, members, ids, allBut } = await busy();
-    tenant.pageSizes = { members: 1 };
+    tenant.pageSizes = { members: pageFor(words) };
     for (let more = 0; more < 5; more += 1) tenant.addMember(ids.low, tenant.addUser());
     const low = tenant.members(ids.low);
     tenant.fault({ on: membersOf(ids.low), give });
