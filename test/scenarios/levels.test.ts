@@ -31,6 +31,13 @@ describe('I7 bounded: a level that takes nobody does not starve the next', () =>
     expect(writes(tenant).length).toBeLessThanOrEqual(/403|400|long/.test(words) ? 4 : 14);
   });
 
+  it('though the last of them may take all that is left', async () => {
+    const { tenant, runInSync } = await settled();
+    addRisky(tenant, 'high', 80);
+    tenant.fault({ on: ON.batch, give: faults.slow(9_000) });
+    await runInSync();
+  });
+
   it('a creation that is throttled for most of the run', async () => {
     const { tenant, run, ids } = await settled();
     tenant.deleteGroup(ids.low);
