@@ -45,17 +45,16 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
       asked ??= ask();
       return asked;
     },
-    async replace(old) {
-      if (current !== old) return current;
-      if (replaced) return (await replaced) === old ? undefined : replaced;
-      cache.token = undefined;
-      replaced = ask().catch((error: unknown) => {
+    async replace(refused) {
+      replaced ??= ask().catch((error: unknown) => {
         if (!(error instanceof SignInError)) throw error;
         isRefused = true;
+        cache.token = undefined;
         log.fail('sign-in', { error });
         return undefined;
       });
-      return replaced;
+      const other = await replaced;
+      return other === refused ? undefined : other;
     },
     isRefused: () => isRefused,
     forget: () => delete cache.token,
