@@ -18,8 +18,10 @@ const ABOUT_USERS = {
   Graph:
     'The group takes others, so it is these users (ids): look them up in Entra; a restricted management administrative unit or a role may protect them.',
   Cloudflare:
-    'If the same users (ids) are refused again, Cloudflare does not take their address: to add them, correct their userPrincipalName, or exempt them with EXEMPT_USER_IDS; to remove them, delete their entries by hand.',
+    'If the same users (ids) are refused again, Cloudflare does not take their address: to add them, correct their userPrincipalName, or, if they may browse unisolated, exempt them with EXEMPT_USER_IDS; to remove them, delete their entries by hand.',
 } as const;
+const RESTORE =
+  'If it was deleted, restore it (Entra > Groups > Deleted groups): another isolates nobody before it is assigned to the SCIM application. If a wrong id is pinned, correct GROUP_IDS.';
 const AGAIN = 'The next run looks again before it creates anything.';
 
 /** The sentences of the log, by the name that stands in it as `event`. */
@@ -33,23 +35,23 @@ const sentences = {
   'second-reading-failed': ({ error }: Failed) =>
     `The second reading of the risky users failed (${error.message}), so nobody is released. ${remedyFor(error.trace, RISKY_REMEDY)}`,
   'too-many-removals': ({ count, limit }: Count & { limit: number }) =>
-    `${people(count)} would be released in this run, more than MAX_REMOVALS=${limit} allows, so nobody is. If that is right (many were dismissed at once), set MAX_REMOVALS to ${count} or more in wrangler.toml, deploy, and set it back afterwards.`,
+    `${people(count)} would be released in this run, more than MAX_REMOVALS=${limit} allows, so nobody is. If that is right (many were dismissed at once), set MAX_REMOVALS to ${count} or more in wrangler.toml, deploy, and set it back afterwards. If not, see in Entra's audit log who settled their risk.`,
   'groups-unread': ({ error }: Failed) =>
     `The groups could not be looked up (${error.message}), so what was not found is left alone. ${remedyFor(error.trace, `${grant('GroupMember.Read.All')} Or pin the groups with GROUP_IDS in wrangler.toml.`)}`,
   'group-ineligible': ({ what, reason, id }: What & Partial<Id> & { reason: string }) =>
     `The group ${what} cannot be used: ${reason}. Pin a plain security group with GROUP_IDS${id === undefined ? ', or rename all groups of that name (ids) and the Worker creates one, which must then be assigned to the SCIM application' : ''}. The other levels go on.`,
   'name-unclear': ({ what }: What) =>
-    `It is not told which of those called ${what} (ids) is the oldest that can be used, so this level is left alone and the others go on. If the next run says so too, find out who made the others and delete them; for groups, grant GroupMember.Read.All or pin them with GROUP_IDS.`,
+    `It is not told which of those called ${what} (ids) is the oldest that can be used, so this level is left alone and the others go on. If the next run says so too, keep the one that policies or the SCIM application name, and delete the others; for groups, grant GroupMember.Read.All or pin them with GROUP_IDS.`,
   'group-name-differs': ({ what, id, name, isExchanged }: What & Id & { name: string; isExchanged: boolean }) =>
     `GROUP_IDS names ${id} for the group ${what}, but that group is called ${name}, so it is not written. ${isExchanged ? 'Two ids are exchanged in GROUP_IDS in wrangler.toml: put each to its level.' : 'Correct GROUP_IDS in wrangler.toml, or give the group its name.'}`,
   'pin-unchecked': ({ what, id, count, error }: What & Id & Count & Partial<Failed>) =>
     `Nobody is removed from ${what} (${people(count)} would be), because Graph does not show that ${id} is that group${error ? ` (${error.message})` : ''}. ${error ? remedyFor(error.trace, PIN_REMEDY) : PIN_REMEDY}`,
   'members-unread': ({ what, error }: What & Failed) =>
-    `The members of ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${error.trace.status === 404 ? 'The group is gone, or too new for parts of Entra to know it: if it is pinned, correct GROUP_IDS; if not, it is found or made again within ten minutes.' : remedyFor(error.trace, grant('GroupMember.ReadWrite.All'))}`,
+    `The members of ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${error.trace.status === 404 ? `The group is gone, or too new for parts of Entra to know it. ${RESTORE}` : remedyFor(error.trace, grant('GroupMember.ReadWrite.All'))}`,
   'group-not-created': ({ what, error }: What & Failed) =>
     `The group ${what} was not created${error.trace.status === 400 ? '' : ', or it is not clear whether it was'} (${error.message}). ${AGAIN} ${remedyFor(error.trace, `${grant('Group.Create')} Or create the three groups by hand and pin them with GROUP_IDS.`)}`,
   'group-gone': ({ what }: What) =>
-    `The group ${what} is gone: Graph no longer finds it. Nobody was added to it; the next run finds or creates it by name. If it is pinned, correct GROUP_IDS.`,
+    `The group ${what} is gone: Graph no longer finds it. Nobody was added to it. ${RESTORE}`,
   'add-failed': (refused: Refused) => `Not added to ${refusedSentence(refused)}`,
   'remove-failed': (refused: Refused) => `Not removed from ${refusedSentence(refused)}`,
   contradicted: ({ what, verb, count }: What & Count & { verb: Verb }) =>
@@ -65,7 +67,7 @@ const sentences = {
   'list-full': ({ what, count }: What & Count) =>
     `The list ${what} is full, so ${people(count)} at risk (ids) are not in it. Whoever is in it stays. Dismiss what is settled in Entra, or use groups (DESTINATIONS).`,
   'not-listable': ({ count }: Count) =>
-    `${people(count)} at risk (ids) cannot be in a list: guests, or without a userPrincipalName that is an e-mail address. With lists alone they are nowhere: add groups to DESTINATIONS, or exempt them with EXEMPT_USER_IDS. While Graph leaves out a userPrincipalName, nobody is removed from a list.`,
+    `${people(count)} at risk (ids) cannot be in a list: guests, or without a userPrincipalName that is an e-mail address. With lists alone they are not isolated: add groups to DESTINATIONS, or, if they may stay so, exempt them with EXEMPT_USER_IDS. While Graph leaves out a userPrincipalName, nobody is removed from a list.`,
   unexpected: ({ reason }: { reason: string }) =>
     `The Worker met something it was not made for (${reason}). Nothing more was done in this run; please report it.`,
 
@@ -79,7 +81,7 @@ const sentences = {
   'in-doubt': ({ count }: Count) =>
     `${people(count)} at risk with a level that is not high, medium or low, so they are neither added nor removed. A level of hidden means that a licence (Entra ID P2) is missing.`,
   'duplicate-names': ({ what, id }: What & Id) =>
-    `Several are called ${what}. The oldest eligible one is used (${id}); find out who made the others (ids), and delete them.`,
+    `Several are called ${what}. The oldest eligible one is used (${id}). If policies or the SCIM application name another (ids), let them name that one; then delete the others.`,
   'group-created': ({ what, id }: What & Id) =>
     `Created the group ${what} (${id}). Assign it to the SCIM application of Cloudflare in Entra, or nobody in it is isolated. Parts of Entra may learn of it only within minutes: this run may fail for it, and the next succeed.`,
   'list-created': ({ what, id }: What & Id) =>
