@@ -45,8 +45,8 @@ export function assessRisk(entries: Iterable<RiskyUser>): RiskReading {
     const level = RISK_LEVELS.find((one) => one === riskLevel || one === atRisk.get(id));
     if (level === undefined) inDoubt.add(id);
     else atRisk.set(id, level);
-    const address = String(userPrincipalName ?? '').toLowerCase();
-    if (userPrincipalName !== undefined) addresses.set(id, [...(addresses.get(id) ?? []), address]);
+    const address = userPrincipalName ?? (userPrincipalName === null ? '' : undefined);
+    if (typeof address === 'string') addresses.set(id, [...(addresses.get(id) ?? []), address.toLowerCase()]);
   }
   for (const id of atRisk.keys()) inDoubt.delete(id);
   return { atRisk, inDoubt, addresses };

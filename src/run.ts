@@ -79,8 +79,7 @@ function tellEnd(config: Config, log: Log, { atRisk }: RiskReading, changed: rea
   const added = changed.reduce((sum, one) => sum + one.added, 0);
   const removed = changed.reduce((sum, one) => sum + one.removed, 0);
   const isFailed = log.failures().length > 0;
-  const titleOf = ({ name }: Changed) => (changed.length > 1 ? `${name} ` : '');
-  const each = changed.map((one) => `${titleOf(one)}${one.added} added, ${one.removed} removed`);
+  const each = changed.map((one) => `${changed[1] ? `${one.name} ` : ''}${one.added} added, ${one.removed} removed`);
   const verdict = isFailed ? 'Not in sync: ' : 'In sync again: ';
   const done = isFailed || added + removed > 0 ? verdict + each.join('; ') : 'In sync, nothing to do';
   const count = (wanted: string) => [...atRisk.values()].filter((level) => level === wanted).length;

@@ -9,11 +9,7 @@ import { changeMembers, readMembers } from './members';
 import { type Newcomers, provision } from './provisioning';
 
 /** A group of ours, and whom this run knows to be in it: read there, or added. */
-interface Known {
-  group: Group;
-  members: ReadonlySet<UserId>;
-  isCreated?: boolean;
-}
+type Known = { group: Group; members: ReadonlySet<UserId>; isCreated?: boolean };
 
 const DESCRIPTION = 'Members browse in isolation. Kept in sync with Entra ID Protection by the risky-users Worker.';
 
@@ -36,8 +32,11 @@ export function createGroups(runContext: Context): Destination {
     const [members, check] = await Promise.all([reading, checkPin(level)]);
     // Whoever is in a group that is not ours is isolated by nothing.
     if (members === undefined || check === undefined) return undefined;
-    known.set(level, { group, members });
-    return { members, complete: members, ...check };
+    // Whom this isolate removed may be listed still (microsoft-graph-docs#8896), and that is no knowledge (I4).
+    const removed = new Set(cache.done?.[`remove ${group.id}`]);
+    const complete = new Set([...members].filter((user) => !removed.has(user)));
+    known.set(level, { group, members: complete });
+    return { members, complete, ...check };
   }
 
   async function change(verb: Verb, level: RiskLevel, users: readonly UserId[], untilMs: number) {
@@ -53,10 +52,10 @@ export function createGroups(runContext: Context): Destination {
     if (verb === 'add') ours.members = new Set([...members, ...done]);
     // What was read of a group is no knowledge any more, once the group has turned out to be gone.
     if (groupIsGone) known.delete(level);
-    const [what, told] = [nameOf(level), logOf(level)];
+    const [what, told, open] = [nameOf(level), logOf(level), failed.map(({ user }) => user)];
     if (gone.length > 0) told.warn('users-gone', { what, count: gone.length }, gone);
     if (contradicted.length > 0) told.fail('contradicted', { what, verb, count: contradicted.length }, contradicted);
-    if (groupIsGone) told.fail('group-gone', { what });
+    if (groupIsGone) told.fail('group-gone', { what }, open);
     else told.refused(verb, what, failed, done.length > 0);
     return done;
   }

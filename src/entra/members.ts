@@ -34,11 +34,7 @@ function memberOf({ id: given, '@odata.type': type }: Readonly<Record<string, un
 }
 
 /** What became of a user: known to be done, not known to Entra, failed, or left open by the response. */
-interface Answer {
-  user: UserId;
-  error: StepError;
-  meaning: 'done' | 'gone' | 'failed' | 'open';
-}
+type Answer = { user: UserId; error: StepError; meaning: 'done' | 'gone' | 'failed' | 'open' };
 
 /**
  * Adds or removes users in batches, until `untilMs`. A batch in which all fail alike ends it. What the responses leave
@@ -55,9 +51,12 @@ export async function changeMembers(context: Context, change: Change) {
     const responses = await sendBatch(context.graph, context.io, requests, { untilMs });
     const mayBeGone = verb === 'add' && !group.isYoung && responses.some(({ status }) => status === 404);
     if (mayBeGone) isThere = await groupIsThere(context, group.id, untilMs);
-    const batch = responses.map(({ trace }, index): Answer => {
+    const batch = responses.map(({ status, trace, body }, index): Answer => {
       const user = some[index] ?? '';
-      return { user, error: new StepError(trace), meaning: meaningOf(change, trace, user, isThere) };
+      if (verb === 'remove' && status === 404) trace.cause ??= 'no member';
+      // Of a user and a group it tells which (observed by group-membership-management).
+      const isOfGroup = JSON.stringify(body ?? '').includes(group.id);
+      return { user, error: new StepError(trace), meaning: meaningOf(change, trace, user, isThere && !isOfGroup) };
     });
     const ending = endOfLevel(batch);
     answers.push(...batch);
@@ -94,7 +93,8 @@ function endOfLevel(batch: readonly Answer[]): Answer | undefined {
   const [first] = batch;
   // Stryker disable next-line OptionalChaining,ObjectLiteral: a batch has a first part.
   const { status = 0, cause = '' } = first?.error.trace ?? {};
-  const isAlike = batch.every(({ error: { trace } }) => trace.status === status && (trace.cause ?? '') === cause);
+  const keyOf = ({ meaning, error: { trace } }: Answer) => `${meaning} ${trace.status} ${trace.cause}`;
+  const isAlike = new Set(batch.map(keyOf)).size === 1;
   const isOfUsers = status === 204 || status === 404 || /member/.test(cause);
   // Stryker disable next-line OptionalChaining: a batch has a first part.
   return isAlike && (first?.meaning === 'failed' || (first?.meaning === 'open' && !isOfUsers)) ? first : undefined;
@@ -103,7 +103,7 @@ function endOfLevel(batch: readonly Answer[]): Answer | undefined {
 /** Asks what every write permission may read. Undefined if that is not answered either. */
 async function groupIsThere({ graph }: Context, groupId: string, untilMs: number): Promise<boolean | undefined> {
   const path = `/groups/${groupId}/members?$select=id&$top=1`;
-  const { status, body } = await graph.send({ method: 'GET', path }, { untilMs });
+  const { status, body } = await graph.send({ method: 'GET', path }, { untilMs, attempts: 2 });
   return status === 200 && soundArray(recordOf(body), 'value') ? true : status === 404 ? false : undefined;
 }
 

@@ -25,7 +25,7 @@ export type Newcomers = { groupId: string; users: readonly UserId[] };
 
 const word = v.nullish(v.string());
 const State = v.nullish(v.object({ state: word, code: word }));
-const jobOf = parserOf(v.object({ id: v.string(), schedule: State, status: State }));
+const jobOf = parserOf(v.object({ id: v.pipe(v.string(), v.regex(/^[\w.-]+$/)), schedule: State, status: State }));
 const Mapping = v.object({ enabled: v.optional(v.unknown()), sourceObjectName: word });
 const Rule = v.object({ id: v.string(), objectMappings: v.nullish(v.array(Mapping), []) });
 const schemaOf = parserOf(v.object({ synchronizationRules: v.array(Rule) }));
@@ -78,8 +78,7 @@ async function findJob({ graph, log }: Context, servicePrincipalId: string, opti
   const started = (await readList(graph, jobsPath, jobOf, options)).filter((job) => job.schedule?.state === 'Active');
   const healthy = started.filter(({ status }) => status?.code !== 'Quarantine');
   for (const { id } of healthy) {
-    // Ids of jobs are no GUIDs, and come from Graph.
-    const path = `${jobsPath}/${encodeURIComponent(id)}`;
+    const path = `${jobsPath}/${id}`;
     const { status, body, trace } = await graph.send({ method: 'GET', path: `${path}/schema` }, options);
     if (status !== 200) throw new StepError(trace);
     const rule = schemaOf(body)?.synchronizationRules.find(({ objectMappings }) =>

@@ -47,10 +47,7 @@ export function readRisk({ graph, config, io, log, endMs }: Context): Risk {
   let second: Risk['first'] | undefined;
   return {
     first: readOr('risky-users-unread'),
-    second() {
-      second ??= readOr('second-reading-failed');
-      return second;
-    },
+    second: () => (second ??= readOr('second-reading-failed')),
     readings,
   };
 }

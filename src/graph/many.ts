@@ -1,7 +1,7 @@
 /** What takes more than one answer of Graph: all pages of a list, and up to twenty requests sent as one. */
 import { StepError } from '../errors';
 import { noResponse } from '../http/http';
-import { retryWaitMs } from '../http/retry';
+import { RETRY, retryWaitMs } from '../http/retry';
 import type { Io } from '../io';
 import { type Graph, type GraphOptions, type GraphRequest, type GraphResponse, understand, urlOf } from './graph';
 
@@ -12,6 +12,8 @@ const NEXT_KEY = /(^|[.@])nextLink$/i;
 const MOST_IDLE_PAGES = 3;
 /** learn.microsoft.com/graph/json-batching */
 export const BATCH_PARTS = 20;
+/** Of a minority of a batch, because the next one waits meanwhile (I6). */
+const MINORITY_ATTEMPTS = 4;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 type Id = { id: string };
@@ -63,11 +65,12 @@ export async function sendBatch(graph: Graph, io: Io, parts: readonly GraphReque
     const responses = whole.status >= 200 && whole.status < 300 ? responsesOf(whole.body) : undefined;
     if (whole.status === 404) whole.trace.cause = 'not found'; // Which says nothing of a part.
     let longestMs = 0;
+    const most = open.length * 2 > parts.length ? RETRY.attempts : MINORITY_ATTEMPTS;
     open = open.filter(([index]) => {
       const response = responses ? (responses.get(String(index)) ?? understand(noResponse('no answer'))) : whole;
       last[index] = response;
       if (response.status === 401 || response.status === 403) graph.forgetToken();
-      const waitMs = retryWaitMs({ ...response, attempts, nowMs: io.now(), random: io.random() });
+      const waitMs = retryWaitMs({ ...response, attempts, nowMs: io.now(), random: io.random() }, { attempts: most });
       // The whole has been sent again already; and who would have to wait too long keeps nobody else waiting.
       if (!responses || waitMs === undefined || io.now() + waitMs >= options.untilMs) return false;
       longestMs = Math.max(longestMs, waitMs);

@@ -39,12 +39,9 @@ export function createTokenSource({ config, io, log, cache, endMs }: Omit<Contex
     return value;
   }
 
+  const first = () => (asked ??= ask());
   return {
-    async get() {
-      if (current !== undefined) return current;
-      asked ??= ask();
-      return asked;
-    },
+    get: async () => current ?? first(),
     async replace(refused) {
       replaced ??= ask().catch((error: unknown) => {
         if (!(error instanceof SignInError)) throw error;

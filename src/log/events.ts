@@ -18,7 +18,7 @@ const ABOUT_USERS = {
   Graph:
     'The group takes others, so it is these users (ids): look them up in Entra; a restricted management administrative unit or a role may protect them.',
   Cloudflare:
-    'If the same users (ids) are refused again, Cloudflare does not take their address: to add them, correct their userPrincipalName, or, if they may browse unisolated, exempt them with EXEMPT_USER_IDS; to remove them, delete their entries by hand.',
+    'If the same users (ids) are refused again, the list is full or Cloudflare does not take their address: to add them, correct their userPrincipalName, or, if they may browse unisolated, exempt them with EXEMPT_USER_IDS; to remove them, delete their entries by hand.',
 } as const;
 const RESTORE =
   'If it was deleted, restore it (Entra > Groups > Deleted groups): another isolates nobody before it is assigned to the SCIM application. If a wrong id is pinned, correct GROUP_IDS.';
@@ -49,9 +49,9 @@ const sentences = {
   'members-unread': ({ what, error }: What & Failed) =>
     `The members of ${what} could not be read (${error.message}), so this level is left alone and the others go on. ${error.trace.status === 404 ? `The group is gone, or too new for parts of Entra to know it. ${RESTORE}` : remedyFor(error.trace, grant('GroupMember.ReadWrite.All'))}`,
   'group-not-created': ({ what, error }: What & Failed) =>
-    `The group ${what} was not created${error.trace.status === 400 ? '' : ', or it is not clear whether it was'} (${error.message}). ${AGAIN} ${remedyFor(error.trace, `${grant('Group.Create')} Or create the three groups by hand and pin them with GROUP_IDS.`)}`,
+    `The group ${what} was not created${[400, 401, 403].includes(error.trace.status) ? '' : ', or it is not clear whether it was'} (${error.message}). ${AGAIN} ${remedyFor(error.trace, `${grant('Group.Create')} Or create the three groups by hand and pin them with GROUP_IDS.`)}`,
   'group-gone': ({ what }: What) =>
-    `The group ${what} is gone: Graph no longer finds it. Nobody was added to it. ${RESTORE}`,
+    `The group ${what} is gone: Graph no longer finds it. Whoever was to be added (ids) is not in it. ${RESTORE}`,
   'add-failed': (refused: Refused) => `Not added to ${refusedSentence(refused)}`,
   'remove-failed': (refused: Refused) => `Not removed from ${refusedSentence(refused)}`,
   contradicted: ({ what, verb, count }: What & Count & { verb: Verb }) =>

@@ -25,14 +25,6 @@ it.each([
   expect([ended.requests, longestChain(tenant.requests), writes(tenant)]).toEqual([requests, trips, []]);
 });
 
-it('a first run looks the groups up twice, makes them at once and fills one after another', async () => {
-  const { runInSync, tenant } = scene({ latencyMs: 50 });
-  for (const level of RISK_LEVELS) addRisky(tenant, level, 1);
-  await runInSync();
-  // Sign-in, two lookups, three creations together, three batches.
-  expect(longestChain(tenant.requests)).toBe(7);
-});
-
 it('a refused request is not tried again: at most its batch and the reading that would settle it', async () => {
   const { tenant, run } = scene();
   addRisky(tenant, 'high', 300);

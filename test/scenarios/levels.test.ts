@@ -68,6 +68,16 @@ it.each([
   expect(tenant.members(ids.high)).toEqual([...users.filter((id) => id !== poison), kept].sort());
 });
 
+it('I6: what fails for ever in some batches takes no time that the others need', async () => {
+  const { tenant, run, ids } = await settled({ latencyMs: 500 });
+  const users = addRisky(tenant, 'high', 300);
+  for (const id of users.slice(0, 3)) tenant.fault({ on: faults.changesOf(id), give: faults.status(500) });
+  for (const id of users.slice(3, 6)) tenant.deleteUser(id, { riskEntry: 'stale' });
+  tenant.fault({ on: /members\?.*\$top=1$/, give: faults.status(503) });
+  await run();
+  expect(tenant.members(ids.high)).toEqual(users.slice(6).sort());
+});
+
 it('I6: twenty refused users do not keep the same others out', async () => {
   const { tenant, run, members } = await settled();
   for (const id of addRisky(tenant, 'high', 30).slice(0, 20))

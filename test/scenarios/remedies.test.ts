@@ -5,7 +5,7 @@ import { EVENTS } from '../../src/log/events';
 import remediesText from '../../src/log/remedies.ts?raw';
 import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
 import { CERTIFICATE_PEM, PRIVATE_KEY_PEM, SHORT_CERTIFICATE_PEM } from '../tenant/certificate';
-import { alreadyMember, badRequest, expiredPageToken, identityNotFound, organizationNotFound } from '../tenant/errors';
+import * as errors from '../tenant/errors';
 import * as faults from '../tenant/faults';
 import { altered, lacking } from '../tenant/list-faults';
 import type { ProvisioningOptions } from '../tenant/provisioning';
@@ -73,7 +73,7 @@ const onPremises = change('high', { onPremisesSyncEnabled: true });
 const isBehind = all(knob({ signInClockAheadMs: 900_000 }), entraSays(700024));
 const goes: Make = ({ tenant, user }) => tenant.deleteUser(user, { riskEntry: 'stale' });
 const failedConnection = give(ON.lookup, faults.unreachable(522));
-const notMember = badRequest("One or more removed object references do not exist for 'members'.");
+const notMember = errors.badRequest("One or more removed object references do not exist for 'members'.");
 const unique = knob({ nicknamesUnique: true });
 const renamed = all(change('medium', { displayName: 'x', mailNickname: NAMES.medium }), unique);
 const refusesName = all(remove('high'), answer(ON.create, 400));
@@ -103,7 +103,7 @@ const dismissed: Make = ({ tenant, user }) => tenant.dismiss(user);
 const expires: Make = ({ tenant, ids }) => {
   tenant.pageSizes = { members: 1 };
   tenant.addMember(ids.low, tenant.addUser());
-  tenant.fault({ on: /skiptoken/, give: faults.refuse(expiredPageToken()) });
+  tenant.fault({ on: /skiptoken/, give: faults.refuse(errors.expiredPageToken()) });
 };
 const hidesStranger: Make = ({ tenant, stranger }) => {
   tenant.setRisk(stranger, 'low');
@@ -125,8 +125,11 @@ const FAILURES: Messages = {
   'groups-unread: GroupMember.Read.All with admin consent … GROUP_IDS in wrangler.toml': answer(ON.lookup, 403),
   'groups-unread (no answer): no whole answer came … The next run tries again': give(ON.lookup, faults.broken()),
   'groups-unread (unreachable): Cloudflare could not reach Graph: status 522 … status.com': failedConnection,
-  'groups-unread (no consent): grant admin consent … AZURE_AD_TENANT_ID': refuse(ON.lookup, identityNotFound()),
-  'groups-unread (wrong tenant): AZURE_AD_TENANT_ID and AZURE_AD_CLOUD': refuse(ON.lookup, organizationNotFound(A)),
+  'groups-unread (no consent): grant admin consent … AZURE_AD_TENANT_ID': refuse(ON.lookup, errors.identityNotFound()),
+  'groups-unread (wrong tenant): AZURE_AD_TENANT_ID and AZURE_AD_CLOUD': refuse(
+    ON.lookup,
+    errors.organizationNotFound(A),
+  ),
   'group-ineligible: RiskLevel-low … dynamic group … GROUP_IDS … SCIM': dynamic,
   'group-ineligible: RiskLevel-low … Pin a plain security group with GROUP_IDS. The other': all(pinned, dynamic),
   'name-unclear: RiskLevel-low (ids) … SCIM … delete the others … GroupMember.Read.All … GROUP_IDS': halfShown,
@@ -138,7 +141,10 @@ const FAILURES: Messages = {
   'members-unread: RiskLevel-high … left alone … GroupMember.ReadWrite.All … consent': answer(ON.members, 403),
   'members-unread: RiskLevel-medium … The group is gone … restore it … SCIM … GROUP_IDS': all(pinned, remove('medium')),
   'members-unread (expired page): page token … The next run … cron … DEADLINE_SECONDS in wrangler.toml': expires,
-  'group-not-created: RiskLevel-high … Group.Create … consent … GROUP_IDS': all(remove('high'), lose('Group.Create')),
+  'group-not-created: RiskLevel-high was not created (Graph answered 403 … Group.Create … consent … GROUP_IDS': all(
+    remove('high'),
+    lose('Group.Create'),
+  ),
   'group-not-created: RiskLevel-high … answered 201 and gave no id … next run looks again': givesNoId,
   'group-not-created (name taken): renamed our group … give it its name back, or pin it with GROUP_IDS': renamed,
   'group-not-created (name taken): was not created (Graph answered 400 … pin it with GROUP_IDS': refusesName,
@@ -151,8 +157,9 @@ const FAILURES: Messages = {
   'add-failed (restricted unit): out of it … role with that unit': change('high', { isManagementRestricted: true }),
   'add-failed pin-unchecked (synced): synced from on-premises … (GROUP_IDS': all(pinned, hidden, onPremises),
   'add-failed pin-unchecked (mail-enabled): mail-enabled … (GROUP_IDS': all(pinned, hidden, mailEnabled),
-  'add-failed (already a member): may lag … next run': refuse(ADD, alreadyMember()),
+  'add-failed (already a member): may lag … next run': refuse(ADD, errors.alreadyMember()),
   'remove-failed (no member): may lag … next run': refuse(/^DELETE/, notMember),
+  'remove-failed (no member): lists them … next run': refuse(/^DELETE/, errors.notFound(A)),
   'remove-failed: RiskLevel-low: 1 user … GroupMember.ReadWrite.All … consent': all(dismissed, lose(WRITE)),
   'contradicted: 1 user (ids) added to IdentityProtection-RiskyUser-RiskLevel-high … Readings may lag': contradicts,
   'second-reading-failed: IdentityRiskyUser.Read.All with admin consent … licence': unread(403),
