@@ -9,7 +9,7 @@ import { type Cloudflare, readEntries, readLists } from './cloudflare';
 import { type Entry, usersOf } from './entries';
 
 /** A list never costs more, because Cloudflare blocks a client that sends over 600 requests a minute. */
-const MOST_PATCHES = 10;
+const MOST_PATCHES = { add: 9, remove: 10 } as const;
 const MOST_REFUSED_ALONE = 3;
 const ENOUGH = { service: 'Cloudflare', status: 0, cause: 'enough for one run' } as const;
 /** Entries that a list holds (account-limits): ordinary plans, Enterprise. Which of them counts, the refusal tells. */
@@ -43,7 +43,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
       target.patches += 1;
       return 0;
     };
-    const attempts = MOST_PATCHES - target.patches;
+    const attempts = MOST_PATCHES[verb] - target.patches;
     const options = { untilMs, repeat: 'if throttled', attempts, paceMs } as const;
     const append = some.map(({ value, user }) => ({ value, description: user }));
     const body = verb === 'add' ? { append } : { remove: some.map(({ value }) => value) };
@@ -84,8 +84,10 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     const some = parts.shift() ?? [];
     const rest = () => [...some, ...parts.splice(0).flat()];
     const isAtLimit = verb === 'add' && LIMITS.includes(target.entries.length);
-    if (target.patches >= MOST_PATCHES) last = ENOUGH;
-    if (target.patches >= MOST_PATCHES || failed.length >= MOST_REFUSED_ALONE) fail(rest());
+    const left = MOST_PATCHES[verb] - target.patches;
+    if (left <= 0 || failed.length >= MOST_REFUSED_ALONE) fail(rest(), new StepError(ENOUGH));
+    // Where nothing got through in halves, one alone may.
+    else if (left === 1 && done.length === 0 && some.length > 1) parts.unshift(...split(some, [1]));
     else if (await send(some)) continue;
     else if (kindOf(last) === 'final') fail(rest());
     else if (some === entries || kindOf(last) === 'unclear') {

@@ -69,11 +69,9 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const body = { name: what, type: 'EMAIL', description };
       const { isSuccess, result, trace } = await cloudflare('POST', '', options, body);
       const id = isSuccess ? listOf(result)?.id : undefined;
-      if (id === undefined) {
-        const isRefused = !isSuccess && [200, 400, 409].includes(trace.status);
-        const cause = trace.cause ?? (isRefused ? 'list refused' : undefined);
-        return logOf(level).fail('list-not-created', { what, error: new StepError({ ...trace, cause }) });
-      }
+      const isRefused = !isSuccess && [200, 400, 409].includes(trace.status);
+      const error = new StepError({ ...trace, cause: trace.cause ?? (isRefused ? 'list refused' : undefined) });
+      if (id === undefined) return logOf(level).fail('list-not-created', { what, error });
       targets.set(level, { level, id, entries: [], patches: 0 });
       logOf(level).warn('list-created', { what, id });
     },

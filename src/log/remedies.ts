@@ -11,7 +11,7 @@ const BY_CAUSE: Readonly<Record<string, string>> = {
   unreachable: `${NEXT} If this goes on, look at https://www.cloudflarestatus.com and https://status.cloud.microsoft.`,
   'out of time': `${NEXT} If this happens often, set a slower cron and a larger DEADLINE_SECONDS in wrangler.toml.`,
   'out of requests': `${NEXT} The Workers Free plan allows 50 requests a run; if this happens often, use the Workers Paid plan.`,
-  'enough for one run': 'A list is written at most ten times a run: the next run goes on.',
+  'enough for one run': 'A list is written at most ten times a run, or until three fail alone: the next run goes on.',
   'no licence': 'The tenant has no Entra ID P2 licence, which riskyUsers needs: assign one.',
   'no consent':
     'The application has no rights in this tenant: grant admin consent to it, and check that AZURE_AD_TENANT_ID is the tenant of the risky users.',

@@ -31,13 +31,26 @@ describe('entries that are refused', () => {
     expect(cloudflare.entries(NAMES.high)).toHaveLength(300 - places.length);
   });
 
+  it.each([8, 12])('I6: %i keep nobody in, and no newcomer out for ever', async (count) => {
+    const { tenant, cloudflare, run } = listScene();
+    const [leaving = ''] = addRisky(tenant, 'high', 1);
+    await run();
+    for (const user of addRisky(tenant, 'high', count)) cloudflare.refusedValues.add(addressOf(tenant, user));
+    tenant.dismiss(leaving);
+    const [newcomer] = addRisky(tenant, 'high', 1);
+    const random = seeded(3);
+    for (let minute = 0; minute < 40; minute += 1) await run({ random });
+    expect(described(cloudflare, NAMES.high)).toEqual([newcomer]);
+  });
+
   it('three alone end the level, and all are named', async () => {
     const { tenant, cloudflare, run } = listScene();
     const users = addRisky(tenant, 'high', 4);
     for (const user of users) cloudflare.refusedValues.add(addressOf(tenant, user));
-    const { told } = await run();
-    const message = expect.stringContaining('does not take their address');
-    expect(told.at(-1)).toMatchObject({ event: 'add-failed', ids: expect.arrayContaining(users), message });
+    const failed = (await run()).told.filter(({ event }) => event === 'add-failed');
+    const texts = ['does not take their address', 'at most ten times a run, or until three fail alone'];
+    expect(failed).toMatchObject(texts.map((text) => ({ message: expect.stringContaining(text) })));
+    expect(failed.flatMap(({ ids }) => ids)).toEqual(expect.arrayContaining(users));
     expect(patches(cloudflare)).toHaveLength(7);
   });
 
