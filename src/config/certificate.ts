@@ -37,9 +37,7 @@ export interface CertificateCredential {
 }
 
 /** What a warm isolate remembers, so that key and certificate are read once. */
-export interface CertificateCache {
-  certificate?: { pems: string; credential: CertificateCredential };
-}
+export type CertificateCache = { certificate?: { pems: string; credential: CertificateCredential } };
 
 /** Days left if the certificate ends within two weeks, otherwise undefined. */
 export function daysUntilRenewal({ notAfterMs }: CertificateCredential, nowMs: number): number | undefined {
@@ -117,7 +115,7 @@ async function belongTogether(spki: Uint8Array<ArrayBuffer>, key: CryptoKey): Pr
 
 /** A PEM text in one line, whatever became of its line ends: real, written as `\n`, doubled, lost, or blanks. */
 function oneLine(text: string): string {
-  return text.replace(/\p{Cf}/gu, '').replace(/\\r|\\n|\s/g, ' ');
+  return text.replace(/\p{Cf}/gu, '').replace(/\\+[rn]?|\s/g, ' ');
 }
 
 /** Whether it has blocks, and none whose label ends otherwise. */

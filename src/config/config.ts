@@ -4,9 +4,8 @@ import { SettingsError } from '../errors';
 import { type CertificateCache, type CertificateCredential, type Problems, readCertificate } from './certificate';
 import { clean, DEADLINE_SECONDS, DESTINATIONS, SETTING_NAMES, SETTINGS_OF, Settings } from './schema';
 
-const PLACEHOLDER = /^<[^<>]*>$/;
-/** Of some hours or days too. */
-const EVERY_MINUTE = /^\s*(\*|0-59)(\/0*1)?\s/;
+/** A value that was left in angle brackets is none. */
+const PLACEHOLDER = /^<(?!(true|false|groups|lists|usgov|dod)\b)[^<>\d]*>$/i;
 const PUT = 'npx wrangler secret put';
 /** Of the pairs of letters of a name, for another to be the one that was meant. */
 const LEAST_SHARE = 0.55;
@@ -55,15 +54,28 @@ export async function readConfig(env: Env, cron: string, nowMs: number, cache: C
 
 /** What one setting asks of another, or of the cron. */
 function crossProblems(set: Texts, cron: string): string[] {
-  const { least, mostEveryMinute, most } = DEADLINE_SECONDS;
-  const isTooLong = EVERY_MINUTE.test(cron) && Number(set['DEADLINE_SECONDS']) > mostEveryMinute;
-  const range = `${least} to ${mostEveryMinute}; more (up to ${most}) needs a cron slower than "* * * * *"`;
+  const { least, beforeNextRun, most } = DEADLINE_SECONDS;
+  const longest = Math.min(most, shortestGapMinutes(cron) * 60 - beforeNextRun);
+  const isTooLong = Number(set['DEADLINE_SECONDS']) > longest;
+  const range = `${least} to ${longest}; more (up to ${most}) needs a cron slower than "${cron}"`;
   const needed = /lists/i.test(set['DESTINATIONS'] ?? '') ? NEEDED_BY_LISTS : [];
   const missing = needed.filter(([name]) => !(name in set));
   return [
     ...(isTooLong ? [`DEADLINE_SECONDS must be a whole number of seconds from ${range}.`] : []),
     ...missing.map(([name, remedy]) => `${name} is not set, and DESTINATIONS has lists. ${remedy}`),
   ];
+}
+
+/** By the first field of a cron; 60 where that says no more. */
+function shortestGapMinutes(cron: string): number {
+  const parts = cron.trim().replace(/\s.*/, '').split(',');
+  const isIn = (minute: number) => (part: string) => {
+    const [, from = '', to, step] = /^(\*|\d+)(?:-(\d+))?(?:\/(\d+))?$/.exec(part) ?? [];
+    const [first, last] = from === '*' ? [0, 59] : [Number(from), Number(to ?? (step ? 59 : from))];
+    return minute >= first && minute <= last && (minute - first) % Number(step ?? 1) === 0;
+  };
+  const minutes = [...Array(120).keys()].filter((minute) => parts.some(isIn(minute % 60)));
+  return Math.min(60, ...minutes.slice(1).map((minute, index) => minute - (minutes[index] ?? 0)));
 }
 
 /** The credential, or what is wrong with it. */

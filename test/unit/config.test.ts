@@ -56,23 +56,23 @@ describe('One problem is one sentence with the name and the remedy', () => {
     ],
     [CLIENT]: [
       ['is not set. Set it to the Application (client) ID', undefined, '<CLIENT-ID>'],
-      ['must be the Application (client) ID', 'risky-users', A.slice(0, -1), `{${A}}`],
+      ['must be the Application (client) ID', 'risky-users', A.slice(0, -1), `<${A}>`],
     ],
     [SECRET]: [
       [`is not set. To set it, run: npx wrangler secret put ${SECRET}`, undefined, '', '\r\n', '<SECRET>'],
       ['looks like the Secret ID. Set the Value', C, C.toUpperCase(), ` ${C}\n`],
     ],
-    AZURE_AD_CLOUD: [
-      ['must be global, usgov or dod. Microsoft does not offer riskyUsers in China.', 'china', 'toString'],
+    AZURE_AD_CLOUD: [['must be global, usgov or dod. Microsoft does not offer riskyUsers in China.', 'china', '<dod>']],
+    DESTINATIONS: [
+      ['must be groups, lists, or groups,lists.', '<lists>', 'both', 'groups;lists', 'lists,lists', ',', 1],
     ],
-    DESTINATIONS: [['must be groups, lists, or groups,lists.', 'group', 'both', 'groups;lists', 'lists,lists', ',', 1]],
     GROUP_IDS: [
       [THREE, `high=${A},medium=${A.toUpperCase()},low=${C}`, `high=${A},medium=${B}`, `${PINS},none=${A}`],
       [THREE, `high=${A},high=${B},low=${C}`, `high=${A},medium=${B},lowest=${C}`, `high=${A},medium=${B},low`],
       [THREE, `${PINS}=x`, `high=${A},medium=${B},low=Everyone`, `${A},${B},${C}`],
     ],
-    DRY_RUN: [['must be true or false.', 'yes', 'untrue', 'falsehood', 1]],
-    MAX_REMOVALS: [[NUMBER, '-1', -1, 'many', 2.5, '1e3', '10000000000', true, '5 users']],
+    DRY_RUN: [['must be true or false.', 'yes', 'untrue', 'falsehood', 1, '<true>']],
+    MAX_REMOVALS: [[NUMBER, '-1', -1, 'many', 2.5, '1e3', '10000000000', true, '5 users', '<0>']],
     EXEMPT_USER_IDS: [['must be object ids of users, separated by', 'alice@x.example', `${A},bob`, `${A};${B}`]],
     DEADLINE_SECONDS: [
       ['must be a whole number of seconds from 5 to 840.', 4, 841, '-50', '50s', 49.5],
@@ -101,8 +101,12 @@ describe('One problem is one sentence with the name and the remedy', () => {
   });
 
   it('a deadline that is too long for its cron, and a value that is no text', async () => {
-    for (const cron of ['*/1 * * * *', '0-59 * * * *', '0-59/01 * * * *', '* 8-18 * * 2-6'])
-      expect(await problemOf('DEADLINE_SECONDS', 56, {}, { cron })).toContain('from 5 to 55');
+    const every = ['55 */1', '55 0-59', '55\t0-59/01', '55 0,20,21', '55 0/1'];
+    for (const row of [...every, '115 */2', '235 */7', '175 5-50/3', '595 0,50', '835 x,0-50/14']) {
+      const [most, cron] = [Number.parseInt(row, 10), `${row.replace(/\d+/, '')} 8-18 * * 2-6`];
+      expect(await problemOf('DEADLINE_SECONDS', most + 1, {}, { cron })).toContain(`from 5 to ${most};`);
+      expect((await read({ DEADLINE_SECONDS: most }, { cron })).DEADLINE_SECONDS).toBe(most);
+    }
     expect((await read({ DEADLINE_SECONDS: 840 }, { cron: QUARTER_HOURLY })).DEADLINE_SECONDS).toBe(840);
     for (const [name, value] of Object.entries({ [SECRET]: Object.create(null), EXEMPT_USER_IDS: [A, B] }))
       for (const problem of await problemsOf({ [name]: value })) expect(problem).toContain(`${name} must be text`);
@@ -220,7 +224,10 @@ async function credentialOf(certificate: string, key: string) {
   return credential;
 }
 
-const ENDS = ['\n', '\r\n', '\r', '', '\n\n', ' ', '\u00a0', '\\n', '\\r\\n', '\\n\n', '\n    ', '\u200b\n'];
+const ENDS = [
+  ...['\n', '\r\n', '\r', '', '\n\n', ' ', '\u00a0', '\n    ', '\u200b\n'],
+  ...['\\n', '\\r\\n', '\\n\n', '\\\\r\\\\n', '\\\n'],
+];
 const others: Record<string, (text: string) => string> = {
   'blanks and marks at the ends': (text) => text.replaceAll('\n', '  \u200b\u200e\n'),
   'no-break spaces throughout': (text) => text.replaceAll(' ', '\u00a0'),

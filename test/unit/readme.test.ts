@@ -8,6 +8,7 @@ import security from '../../.github/SECURITY.md?raw';
 import packageText from '../../package.json?raw';
 import readme from '../../README.md?raw';
 import { SETTING_NAMES } from '../../src/config/schema';
+import wrangler from '../../wrangler.toml?raw';
 
 const MOST_CHARACTERS = { inAll: 32_000, beforeAnythingIsOpened: 14_000 };
 
@@ -114,6 +115,10 @@ describe('The README', () => {
   test('is written in ASCII', () => {
     expect((readme + contributing + security).match(/[^\n\x20-\x7e]/g)).toBeNull();
   });
+});
+
+test('a setting may be added at the end of wrangler.toml', () => {
+  expect(wrangler.match(/^\[.*\]$/gm)?.at(-1)).toBe('[vars]');
 });
 
 test('package.json describes every setting, and .dev.vars.example holds every secret', () => {
