@@ -87,7 +87,7 @@ export async function changeEntries(cloudflare: Cloudflare, context: Context, ta
     const left = MOST_PATCHES[verb] - target.patches;
     if (left <= 0 || failed.length >= MOST_REFUSED_ALONE) fail(rest(), new StepError(ENOUGH));
     // Where nothing got through in halves, one alone may.
-    else if (left === 1 && done.length === 0 && some.length > 1) parts.unshift(...split(some, [1]));
+    else if (left === 1 && some !== entries && done.length === 0 && some.length > 1) parts.unshift(...split(some, [1]));
     else if (await send(some)) continue;
     else if (kindOf(last) === 'final') fail(rest());
     else if (some === entries || kindOf(last) === 'unclear') {
