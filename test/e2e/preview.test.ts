@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { runningJob } from '../tenant/admin-desk';
 import { GROUP_NAMES } from '../tenant/names';
-import { GROUP_ID, GROUP_NAME, LIST, verdictOf } from '../tools/preview/cloudflare';
+import { GROUP_ID, GROUP_NAME, LIST, verdictOf } from '../tools/preview/expression';
 import { preview } from '../tools/preview/preview';
 import { type ChainWorld, chainWorld, DAY_MS, runHere, writeFiles } from './chain-world';
 
