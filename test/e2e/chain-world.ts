@@ -69,9 +69,9 @@ export function chainWorld(destination: 'groups' | 'lists') {
   const variables: Record<string, string> = { ENTRA_ADMIN_TOKEN: desk.token, ...ofCloudflare };
   const fetch: Fetch = (input, init) =>
     (new URL(String(input)).host === CLOUDFLARE_HOST ? zeroTrust : desk).fetch(input, init);
-  const devVars: { encoding: BufferEncoding } = { encoding: 'utf8' };
+  const files: { encoding: BufferEncoding; crons: string } = { encoding: 'utf8', crons: 'crons = ["* * * * *"]' };
   return {
-    ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, devVars },
+    ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, files },
     ...{ variables, fetch, ids, pins, groupsIn },
   };
 }
@@ -86,13 +86,14 @@ export const runHere: typeof inWorkerd = async (env, cron, fetch) => {
 };
 
 /** The settings files, as someone who follows the README has them, in a folder of their own. */
-export function writeFiles({ vars, secrets, devVars }: ChainWorld) {
+export function writeFiles({ vars, secrets, files }: ChainWorld) {
   const folder = mkdtempSync(join(tmpdir(), 'preview-'));
   const [start = ''] = readFileSync(WRANGLER_TOML, 'utf8').split('[vars]');
   const table = Object.entries(vars).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
-  writeFileSync(join(folder, WRANGLER_TOML), `${start}[vars]\n${table.join('')}`);
+  const triggers = start.replace(/crons = .*/, files.crons);
+  writeFileSync(join(folder, WRANGLER_TOML), `${triggers}[vars]\n${table.join('')}`);
   const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);
-  if (lines.length > 0) writeFileSync(join(folder, '.dev.vars'), lines.join(''), devVars);
+  if (lines.length > 0) writeFileSync(join(folder, '.dev.vars'), lines.join(''), files);
   symlinkSync(resolve('dist'), join(folder, 'dist'));
   return { folder, remove: () => rmSync(folder, { recursive: true }) };
 }

@@ -66,7 +66,7 @@ const GROUPS: Breaks = {
   },
   [`!! settings: There is no .dev.vars | !! settings: ${SECRET} is not set. | ${REST}`]: ({ secrets }) =>
     delete secrets[SECRET],
-  [`!! settings: .dev.vars is in UTF-16 | !! settings: put ${SECRET}="…" into | ${REST}`]: set('devVars', UTF_16),
+  [`!! settings: .dev.vars is in UTF-16 | !! settings: put ${SECRET}="…" into | ${REST}`]: set('files', UTF_16),
   [`!! settings: Remove it from .dev.vars. | ${REST}`]: set('secrets', { AZURE_SECRET: 'x-x' }),
   '!! settings: HEARTBEAT_URL is a secret and stands in [vars]': set('vars', { HEARTBEAT_URL: 'https://a.example' }),
   [`!! settings: wrangler.toml is still the placeholder | ${REST}`]: set('vars', { [CLIENT]: '<ID>' }),
@@ -74,6 +74,11 @@ const GROUPS: Breaks = {
   [`!! settings: ENTRA_ADMIN_TOKEN stands in .dev.vars, which | ${REST}`]: set('secrets', { ENTRA_ADMIN_TOKEN: 'x.y' }),
   [`!! settings: are exchanged | !! sign-in: AADSTS90002 | ?? sign-in: When secret and | ${UNPLANNED}`]: ({ vars }) =>
     Object.assign(vars, { [TENANT]: vars[CLIENT], [CLIENT]: vars[TENANT] }),
+  '!! settings: DRY_RUN stands in wrangler.toml, so the deployed Worker writes nothing': set('vars', {
+    DRY_RUN: 'true',
+  }),
+  '!! settings: wrangler.toml has crons = [], so the deployed Worker never runs': set('files', { crons: 'crons = []' }),
+  '?? settings: wrangler.toml names no cron': set('files', { crons: '' }),
   '!! sign-in: The client secret in use ends in 9 days': set('credential', { endDateTime: IN_NINE_DAYS }),
   [`!! sign-in: ${WRITE_MEMBERS} is not granted`]: set('tenant', { permissions: [READ_USERS, READ_GROUPS] }),
   // A refused lookup of the Worker leaves the other links to be examined.

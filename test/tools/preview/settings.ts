@@ -22,6 +22,12 @@ const EXPOSED =
   'is a secret and stands in [vars] of wrangler.toml. If it was ever committed, replace it; in any case move it to';
 const EXCHANGED =
   'AZURE_AD_TENANT_ID and AZURE_AD_CLIENT_ID are exchanged: the client id is the id of a tenant, the tenant id is none. Exchange them in wrangler.toml.';
+const DRY = 'so the deployed Worker writes nothing and isolates nobody new. Take it out before you rely on it.';
+const NEVER =
+  'wrangler.toml has crons = [], so the deployed Worker never runs. Set it under [triggers]: crons = ["* * * * *"]';
+/** workers/configuration/cron-triggers: without the key, a deployment leaves the triggers that are there. */
+const NO_CRONS =
+  '?? wrangler.toml names no cron, so only one that was deployed before runs the Worker: not examined. Set it under [triggers]: crons = ["* * * * *"]';
 
 export type Settings = Awaited<ReturnType<typeof readSettings>>;
 
@@ -41,18 +47,19 @@ export async function readSettings(folder: string, environment: string | undefin
   const unread = `${file} is in UTF-16 (as > of Windows PowerShell writes): nothing in it is read. Save it as UTF-8.`;
   const ofFile = found === undefined ? [missing] : isUtf16 ? [unread] : [];
   const env = Object.fromEntries(Object.entries({ ...vars, ...secrets }).map(([name, one]) => [name, String(one)]));
-  const cron = triggers.crons?.[0] ?? '';
+  const { crons } = triggers;
+  const cron = crons?.[0] ?? '';
   const config = await readConfig(env, cron, Date.now(), {}).catch((error: Error) => {
     if (error instanceof SettingsError) return error;
     throw error;
   });
-  return { file, ofFile, vars, secrets, cron, env, config };
+  return { file, ofFile, vars, secrets, crons, cron, env, config };
 }
 
 /** `areExchanged`: the client id is the id of a tenant, and the tenant id is none. */
 export function settingsLines(settings: Settings, areExchanged: boolean): Line[] {
-  const { file, ofFile, vars, secrets, config } = settings;
-  const problems = config instanceof SettingsError ? config.problems : [];
+  const { file, ofFile, vars, secrets, crons, config } = settings;
+  const [problems, isDry] = config instanceof SettingsError ? [config.problems] : [[], config.DRY_RUN];
   const places = (name: string) => [...(name in secrets ? [file] : []), ...(name in vars ? [WRANGLER_TOML] : [])];
   const uploaded = (name: string, place: string) => `${name} stands in ${place}, ${UPLOADED} ${name}=…`;
   const faults = [
@@ -61,10 +68,12 @@ export function settingsLines(settings: Settings, areExchanged: boolean): Line[]
     ...SECRETS.filter((name) => isSet(vars[name])).map((name) => `${name} ${EXPOSED} ${file}.`),
     ...problems.filter((one) => !OF_THE_PROCESS.includes(nameIn(one))).map((problem) => told(problem, settings)),
     ...(areExchanged ? [EXCHANGED] : []),
-  ];
-  if (faults.length > 0) return faults.map((fault) => ['settings', `!! ${fault}`]);
+    ...(isDry ? [`DRY_RUN stands in ${places('DRY_RUN').join(' and ')}, ${DRY}`] : []),
+    ...(crons?.length === 0 ? [NEVER] : []),
+  ].map((fault): Line => ['settings', `!! ${fault}`]);
   const set = Object.values({ ...vars, ...secrets }).filter(isSet).length;
-  return [['settings', `ok ${counted(set, 'setting')} read from wrangler.toml and ${file}, and understood.`]];
+  const good: Line = ['settings', `ok ${counted(set, 'setting')} read from wrangler.toml and ${file}, and understood.`];
+  return [...(faults.length > 0 ? faults : [good]), ...(crons ? [] : [['settings', NO_CRONS] as const])];
 }
 
 function told(problem: string, { vars, secrets, file }: Settings): string {
