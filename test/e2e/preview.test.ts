@@ -58,7 +58,7 @@ const UTF_16 = { encoding: 'utf16le' };
 const QUARANTINE = { code: 'Quarantine', quarantine: { reason: 'TooManyDeletes' } };
 
 const GROUPS: Breaks = {
-  '': () => {},
+  '': [() => {}, set('policy', { identity: '' }), set('policy', { traffic: '' })],
   [`!! settings: DRYRUN is no setting of this Worker. Did you mean DRY_RUN? | ${REST}`]: misspelt,
   '!! sign-in: No network: login.microsoftonline.com was not reached (ENOTFOUND) | !! settings: DRYRUN': (world) => {
     misspelt(world);
@@ -195,7 +195,10 @@ test.each([
 });
 
 test.each([
-  ['yes', ''],
+  ['yes', '', 'http.request.host matches ".*"'],
+  ['yes', '', ' http.request.host  matches".*"\n'],
+  ['no', '', 'http.request.host matches ".*" and http.request.host != "a.example"'],
+  ['yes', '', ''],
   ['yes', `any(identity.groups[*].id in {"another" "${OTHER}"})`],
   ['yes', `any(identity.groups.id[*] in {"${OTHER.toUpperCase()}"})`],
   ['yes', `identity.groups.id == "${OTHER}"`],
@@ -208,7 +211,7 @@ test.each([
   ['no', 'any(identity.groups[*].id in {"another"})'],
   ['no', `identity.groups.id != "${OTHER}"`],
   ['no', `identity.email == "${OTHER}"`],
-] as const)('whether a policy isolates, as Cloudflare writes its expression: %s: %s', (verdict, identity) => {
+])('whether a policy isolates, as Cloudflare writes its expression: %s: %s %s', (verdict, identity, traffic = '') => {
   const subject = { [GROUP_ID]: OTHER, [GROUP_NAME]: GROUP_NAMES.high, [LIST]: OTHER };
-  expect(verdictOf({ identity, traffic: '', device_posture: '' }, subject)).toBe(verdict);
+  expect(verdictOf({ identity, traffic, device_posture: '' }, subject)).toBe(verdict);
 });

@@ -13,6 +13,8 @@ type Subject = Readonly<Record<string, string | undefined>>;
 const PREDICATE =
   /([a-z_]\w*(?:\.\w+|\[\*\]|\["[^"]*"\])+)\s*(==|!=|in|matches|~|>=|<=|>|<)\s*(\{[^}]*\}|\$[\da-f-]+|"(?:[^"\\]|\\.)*"|[\w.]+)/gi;
 const STRING = /"((?:[^"\\]|\\.)*)"/g;
+/** Of every host, as README writes it. */
+const ALL_TRAFFIC = /^\s*http\.request\.host\s+matches\s*"\.\*"\s*$/;
 export const ID = /^[\da-f-]{32,36}$/i;
 
 /** Ids are compared without dashes, in lower case. */
@@ -37,7 +39,7 @@ type Conditions = Readonly<Record<'identity' | 'traffic' | 'device_posture', str
 
 /** Whether it holds for everyone in the group or list. More than a row of alternatives ('perhaps') a person has to read. */
 export function verdictOf({ identity, traffic, device_posture }: Conditions, subject: Subject) {
-  const isOfAllTraffic = `${traffic}${device_posture}`.trim() === '';
+  const isOfAllTraffic = `${traffic.replace(ALL_TRAFFIC, '')}${device_posture}`.trim() === '';
   // One for everybody's visits to some sites is another policy.
   if (identity.trim() === '') return isOfAllTraffic ? 'yes' : 'no';
   const isPositive = (operator: string) => ['==', 'in'].includes(operator);
