@@ -42,8 +42,8 @@ export function chainWorld(destination: 'groups' | 'lists') {
   };
   const groupsIn = (...some: string[]) => `any(identity.groups[*].id in {${some.map((id) => `"${id}"`).join(' ')}})`;
   const policy = {
-    ...{ id: 'b3c1e1a4-0f4a-4c53-8a94-6a0f7f1f2d31', action: 'isolate', enabled: true, filters: ['http'] },
-    ...{ traffic: 'http.request.host matches ".*"', device_posture: '', identity: groupsIn(...all) },
+    ...{ id: 'b3c1e1a4-0f4a-4c53-8a94-6a0f7f1f2d31', action: 'isolate', enabled: true, precedence: 2 },
+    ...{ filters: ['http'], traffic: 'http.request.host matches ".*"', device_posture: '', identity: groupsIn(...all) },
   };
   const scim_config = { enabled: true, identity_update_behavior: 'automatic' };
   const provider = { id: OF_ENTRA, type: 'azureAD', config: { directory_id: tenantId }, scim_config };

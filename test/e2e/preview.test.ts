@@ -31,6 +31,9 @@ type Change = (world: ChainWorld) => unknown;
 type Breaks = Readonly<Record<string, Change | readonly Change[]>>;
 
 const set = (of: keyof ChainWorld, some: object) => (world: ChainWorld) => Object.assign(world[of], some);
+/** A further policy, for everybody unless it says otherwise. */
+const add = (some: object) => (world: ChainWorld) =>
+  world.zeroTrust.rules.push({ ...world.policy, id: 'other', identity: '', ...some });
 const misspelt = set('vars', { DRYRUN: 'true' });
 
 const REST = '?? sign-in: The rest of the chain: not examined. Correct the settings first.';
@@ -58,7 +61,11 @@ const UTF_16 = { encoding: 'utf16le' };
 const QUARANTINE = { code: 'Quarantine', quarantine: { reason: 'TooManyDeletes' } };
 
 const GROUPS: Breaks = {
-  '': [() => {}, set('policy', { identity: '' }), set('policy', { traffic: '' })],
+  '': [
+    ...[() => {}, set('policy', { identity: '' }), set('policy', { traffic: '' })],
+    ...[{ precedence: 3 }, { enabled: false }, FEW].map((some) => add({ action: 'noisolate', precedence: 1, ...some })),
+    add({ action: 'off', ...FEW }),
+  ],
   [`!! settings: DRYRUN is no setting of this Worker. Did you mean DRY_RUN? | ${REST}`]: misspelt,
   '!! sign-in: No network: login.microsoftonline.com was not reached (ENOTFOUND) | !! settings: DRYRUN': (world) => {
     misspelt(world);
@@ -112,6 +119,11 @@ const GROUPS: Breaks = {
   '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
   [UNNAMED]: [set('policy', { action: 'block' }), set('policy', { filters: ['dns'] }), set('policy', SOME_SITES)],
   '?? Cloudflare: has more conditions': set('policy', FEW),
+  '?? Cloudflare: The policy other (Do Not Isolate) may come before the policy': [
+    ...[{ precedence: 1 }, { precedence: undefined }].map((some) => add({ action: 'noisolate', ...some })),
+    (world) => add({ ...FEW, action: 'noisolate', identity: world.policy.identity })(world),
+  ],
+  '?? Cloudflare: The policy other (Do Not Inspect) bypasses all': add({ action: 'off', precedence: 3 }),
   [`!! Cloudflare: ${UNASSIGNED}`]: (world) =>
     set('policy', { identity: world.groupsIn(...Object.values(world.ids), OTHER) })(world),
   [`!! Cloudflare: The policy app ${UNASSIGNED}`]: ({ zeroTrust }) =>

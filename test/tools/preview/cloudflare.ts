@@ -33,7 +33,10 @@ const id = v.optional(v.string(), '(without id)');
 const Rule = v.object({
   ...{ id, action: v.string(), enabled: v.boolean(), filters: v.array(v.string()) },
   ...{ traffic: text, identity: text, device_posture: text, deleted_at: v.nullish(v.string()) },
+  // Nothing is greater than NaN, so a policy without may come first.
+  precedence: v.fallback(v.number(), Number.NaN),
 });
+type Rule = v.InferOutput<typeof Rule>;
 /** access/policies, access/applications, access/groups: AzureGroupRule `{azureAD: {id, …}}` stands at any depth. */
 const AccessItem = v.looseObject({ id });
 const AZURE_GROUP = /"azureAD":\{[^}]*"id":"([^"]*)"/g;
@@ -125,19 +128,34 @@ async function targetsOf(chain: Chain, level: RiskLevel) {
   ];
 }
 
+/** traffic-policies/order-of-enforcement: Do Not Inspect first, then the lowest precedence of those on isolation. */
+function bypassOf(isolating: Rule, other: Rule): string | undefined {
+  const { action, id, precedence } = other;
+  const of = `the policy ${isolating.id}, which isolates`;
+  if (action === 'off')
+    return `The policy ${id} (Do Not Inspect) bypasses all other HTTP policies, also ${of}: narrow it, or read for whom it is.`;
+  if (action !== 'noisolate' || precedence > isolating.precedence) return undefined;
+  return `The policy ${id} (Do Not Isolate) may come before ${of}: put that one above it, or read for whom it is.`;
+}
+
 export async function isolationSaid(chain: Chain, level: RiskLevel): Promise<Said> {
-  const all = await readRules(chain);
-  const rules = all.filter(({ action, filters }) => action === 'isolate' && filters.includes('http'));
+  const rules = (await readRules(chain)).filter(({ filters }) => filters.includes('http'));
   const kept = (await targetsOf(chain, level)).filter(({ isKept, id }) => isKept && id);
   if (kept.length === 0) throw new Unexamined('Its group or list must be there first.');
-  const found = rules
+  const covering = rules
     .flatMap((rule) => kept.map(({ title, subject }) => ({ ...rule, title, verdict: verdictOf(rule, subject) })))
     .filter(({ verdict }) => verdict !== 'no');
-  const enabled = found.filter((one) => one.enabled);
-  const sure = enabled.find(({ verdict }) => verdict === 'yes');
-  if (sure) return `ok The policy ${sure.id} isolates ${sure.title}.`;
+  const enabled = covering.filter((one) => one.enabled);
+  const found = covering.filter(({ action }) => action === 'isolate');
+  const sure = found
+    .filter((one) => one.enabled && one.verdict === 'yes')
+    .map((one) => ({ ...one, bypasses: enabled.flatMap((other) => bypassOf(one, other) ?? []) }));
+  const first = sure.find(({ bypasses }) => bypasses.length === 0);
+  if (first) return `ok The policy ${first.id} isolates ${first.title}.`;
+  if (sure[0]) throw new Unexamined(sure[0].bypasses.join(' '));
   const more = 'has more conditions (identity, traffic or device posture): read its expression.';
-  if (enabled[0]) throw new Unexamined(`The policy ${enabled[0].id} ${more}`);
+  const open = found.find((one) => one.enabled);
+  if (open) throw new Unexamined(`The policy ${open.id} ${more}`);
   if (found[0]) return `!! The policy ${found[0].id}, which isolates ${found[0].title}, is disabled. Enable it.`;
   const wanted = kept.map(({ title }) => title).join(' or ');
   return `!! No enabled HTTP policy with the action Isolate names ${wanted}. Add one (Traffic policies > HTTP).`;
