@@ -40,6 +40,10 @@ export function chainWorld(destination: 'groups' | 'lists') {
     const pairs = Object.entries({ ...ids, ...changed });
     vars['GROUP_IDS'] = pairs.map((pair) => pair.join('=')).join();
   };
+  const keeps = (DESTINATIONS: string) => {
+    Object.assign(vars, { DESTINATIONS, CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId });
+    secrets['CLOUDFLARE_ZERO_TRUST_API_TOKEN'] = cloudflare.token;
+  };
   const groupsIn = (...some: string[]) => `any(identity.groups[*].id in {${some.map((id) => `"${id}"`).join(' ')}})`;
   const policy = {
     ...{ id: 'b3c1e1a4-0f4a-4c53-8a94-6a0f7f1f2d31', action: 'isolate', enabled: true, precedence: 2 },
@@ -55,8 +59,7 @@ export function chainWorld(destination: 'groups' | 'lists') {
     desk.applications.set(scim, { groups: new Set(all), jobs: [job] });
     for (const id of all) zeroTrust.scimGroups.add(id);
   } else {
-    Object.assign(vars, { DESTINATIONS: 'lists', CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId });
-    secrets['CLOUDFLARE_ZERO_TRUST_API_TOKEN'] = cloudflare.token;
+    keeps('lists');
     policy.identity = all.map((id) => `identity.email in $${id}`).join(' or ');
   }
   desk.credentials.passwordCredentials.push(credential);
@@ -72,7 +75,7 @@ export function chainWorld(destination: 'groups' | 'lists') {
   const files: { encoding: BufferEncoding; crons: string } = { encoding: 'utf8', crons: 'crons = ["* * * * *"]' };
   return {
     ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, files },
-    ...{ variables, fetch, ids, pins, groupsIn },
+    ...{ variables, fetch, ids, pins, keeps, groupsIn },
   };
 }
 

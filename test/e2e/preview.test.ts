@@ -38,7 +38,8 @@ const misspelt = set('vars', { DRYRUN: 'true' });
 
 const REST = '?? sign-in: The rest of the chain: not examined. Correct the settings first.';
 const UNPLANNED = '?? groups: The risky users must be read first.';
-const UNNAMED = Array(3).fill('!! Cloudflare: No enabled HTTP policy with the action Isolate names').join(' | ');
+const unnamed = (what: string) =>
+  Array(3).fill(`!! Cloudflare: No enabled HTTP policy with the action Isolate names the ${what}`).join(' | ');
 const ABSENT = '?? Cloudflare: Its group or list must be there first.';
 const UNKEPT = '!! Cloudflare: which this Worker does not keep (DESTINATIONS)';
 const UNASSIGNED = `names the group ${OTHER}, which is not assigned to the SCIM application`;
@@ -117,7 +118,15 @@ const GROUPS: Breaks = {
   '!! Cloudflare: Choose Automatic identity updates': set('provider', { scim_config: REAUTHENTICATION }),
   '!! Cloudflare: There is no identity provider of | ?? Cloudflare: must be there first': set('provider', ELSEWHERE),
   '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
-  [UNNAMED]: [set('policy', { action: 'block' }), set('policy', { filters: ['dns'] }), set('policy', SOME_SITES)],
+  [unnamed('list')]: ({ keeps, cloudflare }) => {
+    keeps('groups,lists');
+    for (const name of Object.values(GROUP_NAMES)) cloudflare.addList({ name });
+  },
+  [unnamed('group')]: [
+    set('policy', { action: 'block' }),
+    set('policy', { filters: ['dns'] }),
+    set('policy', SOME_SITES),
+  ],
   '?? Cloudflare: has more conditions': set('policy', FEW),
   '?? Cloudflare: The policy other (Do Not Isolate) may come before the policy': [
     ...[{ precedence: 1 }, { precedence: undefined }].map((some) => add({ action: 'noisolate', ...some })),

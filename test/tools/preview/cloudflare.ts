@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { judgeLists, List } from '../../../src/cloudflare/cloudflare';
 import { listableAddress } from '../../../src/cloudflare/entries';
+import { DESTINATIONS, type DestinationName } from '../../../src/config/schema';
 import { nameOf } from '../../../src/context';
 import { RISK_LEVELS, type RiskLevel } from '../../../src/plan';
 import { type Chain, counted, type Said, Unexamined } from './chain';
@@ -117,60 +118,56 @@ const readEnabled = async (chain: Chain) => (await readRules(chain)).filter(({ e
 
 /** Where the level stands, or would stand if it were kept; one that is not kept may be named where its id is not known. */
 async function targetsOf(chain: Chain, level: RiskLevel) {
-  const { DESTINATIONS: kept } = chain.config;
   const groupId = await groupIdAt(chain, level).catch(() => undefined);
   const listId = (await listAt(chain, level).catch(() => undefined))?.id;
   const group = { [GROUP_ID]: groupId, [GROUP_NAME]: nameOf(level) };
-  const title = `the group ${groupId ?? nameOf(level)} (${level})`;
-  return [
-    { isKept: kept.has('groups'), id: groupId, subject: group, title },
-    { isKept: kept.has('lists'), id: listId, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` },
-  ];
+  return {
+    groups: { id: groupId, subject: group, title: `the group ${groupId ?? nameOf(level)} (${level})` },
+    lists: { id: listId, subject: { [LIST]: listId }, title: `the list ${listId} (${level})` },
+  };
 }
 
 /** traffic-policies/order-of-enforcement: Do Not Inspect first, then the lowest precedence of those on isolation. */
-function bypassOf(isolating: Rule, other: Rule): string | undefined {
-  const { action, id, precedence } = other;
-  const of = `the policy ${isolating.id}, which isolates`;
-  if (action === 'off')
-    return `The policy ${id} (Do Not Inspect) bypasses all other HTTP policies, also ${of}: narrow it, or read for whom it is.`;
-  if (action !== 'noisolate' || precedence > isolating.precedence) return undefined;
-  return `The policy ${id} (Do Not Isolate) may come before ${of}: put that one above it, or read for whom it is.`;
-}
+const bypassesOf = (isolating: Rule, rules: readonly Rule[]) =>
+  rules.flatMap(({ id, action, enabled, precedence }) => {
+    const whose = `the policy ${isolating.id}, which isolates`;
+    if (enabled && action === 'off')
+      return `The policy ${id} (Do Not Inspect) bypasses all other HTTP policies, also ${whose}: narrow it, or read for whom it is.`;
+    if (!enabled || action !== 'noisolate' || precedence > isolating.precedence) return [];
+    return `The policy ${id} (Do Not Isolate) may come before ${whose}: put that one above it, or read for whom it is.`;
+  });
 
-export async function isolationSaid(chain: Chain, level: RiskLevel): Promise<Said> {
-  const rules = (await readRules(chain)).filter(({ filters }) => filters.includes('http'));
-  const kept = (await targetsOf(chain, level)).filter(({ isKept, id }) => isKept && id);
-  if (kept.length === 0) throw new Unexamined('Its group or list must be there first.');
-  const covering = rules
-    .flatMap((rule) => kept.map(({ title, subject }) => ({ ...rule, title, verdict: verdictOf(rule, subject) })))
-    .filter(({ verdict }) => verdict !== 'no');
-  const enabled = covering.filter((one) => one.enabled);
-  const found = covering.filter(({ action }) => action === 'isolate');
-  const sure = found
-    .filter((one) => one.enabled && one.verdict === 'yes')
-    .map((one) => ({ ...one, bypasses: enabled.flatMap((other) => bypassOf(one, other) ?? []) }));
-  const first = sure.find(({ bypasses }) => bypasses.length === 0);
-  if (first) return `ok The policy ${first.id} isolates ${first.title}.`;
+export async function isolationSaid(chain: Chain, of: DestinationName, level: RiskLevel): Promise<Said> {
+  const { id, subject, title } = (await targetsOf(chain, level))[of];
+  if (!id) throw new Unexamined('Its group or list must be there first.');
+  const ofHttp = (await readRules(chain)).filter(({ filters }) => filters.includes('http'));
+  const rules = ofHttp.filter((rule) => verdictOf(rule, subject) !== 'no');
+  const isolating = rules.filter(({ action }) => action === 'isolate');
+  const enabled = isolating.filter((rule) => rule.enabled);
+  const sure = enabled
+    .filter((rule) => verdictOf(rule, subject) === 'yes')
+    .map((rule) => ({ policy: rule.id, bypasses: bypassesOf(rule, rules) }));
+  const good = sure.find(({ bypasses }) => bypasses.length === 0);
+  if (good) return `ok The policy ${good.policy} isolates ${title}.`;
   if (sure[0]) throw new Unexamined(sure[0].bypasses.join(' '));
   const more = 'has more conditions (identity, traffic or device posture): read its expression.';
-  const open = found.find((one) => one.enabled);
-  if (open) throw new Unexamined(`The policy ${open.id} ${more}`);
-  if (found[0]) return `!! The policy ${found[0].id}, which isolates ${found[0].title}, is disabled. Enable it.`;
-  const wanted = kept.map(({ title }) => title).join(' or ');
-  return `!! No enabled HTTP policy with the action Isolate names ${wanted}. Add one (Traffic policies > HTTP).`;
+  if (enabled[0]) throw new Unexamined(`The policy ${enabled[0].id} ${more}`);
+  if (isolating[0]) return `!! The policy ${isolating[0].id}, which isolates ${title}, is disabled. Enable it.`;
+  return `!! No enabled HTTP policy with the action Isolate names ${title}. Add one (Traffic policies > HTTP).`;
 }
 
 /** Policies that name what nobody keeps: users are neither added there nor removed. */
 export async function staleSaid(chain: Chain): Promise<Said[]> {
   const lists = await readLists(chain);
-  const targets = (await Promise.all(RISK_LEVELS.map((level) => targetsOf(chain, level)))).flat();
+  const others = DESTINATIONS.filter((name) => !chain.config.DESTINATIONS.has(name));
+  const targets = await Promise.all(RISK_LEVELS.map((level) => targetsOf(chain, level)));
+  const unkept = targets.flatMap((target) => others.map((name) => target[name]));
   const remedy = 'which this Worker does not keep (DESTINATIONS). Take it out of the policy, or keep it.';
   return (await readEnabled(chain)).flatMap(({ id: policy, identity }): Said[] => {
-    const unkept = targets.filter(({ isKept, subject }) => !isKept && names(identity, subject));
+    const stale = unkept.filter(({ subject }) => names(identity, subject));
     const gone = valuesIn(identity, LIST).filter((listed) => lists.every((list) => bare(list.id) !== bare(listed)));
     return [
-      ...unkept.map(({ title }): Said => `!! The policy ${policy} names ${title}, ${remedy}`),
+      ...stale.map(({ title }): Said => `!! The policy ${policy} names ${title}, ${remedy}`),
       ...gone.map((id): Said => `!! The policy ${policy} names the list ${id}, which is gone. Name the present one.`),
     ];
   });

@@ -1,4 +1,5 @@
 /** The preview from the settings files to the checklist: reads what it may, and writes nothing. */
+import type { DestinationName } from '../../../src/config/schema';
 import { nameOf } from '../../../src/context';
 import { SettingsError } from '../../../src/errors';
 import { OBJECT_ID, RISK_LEVELS } from '../../../src/plan';
@@ -16,12 +17,14 @@ const SET_ADMIN =
 const SET_CLOUDFLARE =
   'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID in the shell, as wrangler uses them; the token needs of Account, each > Read: Zero Trust; Access: Organizations, Identity Providers, and Groups; Access: Apps and Policies; Access: Users.';
 
+const isolation = (of: DestinationName) =>
+  RISK_LEVELS.map((level): Check => {
+    const what = `Whether a policy isolates ${level} (${of})`;
+    return ['Cloudflare', what, (chain) => cloudflare.isolationSaid(chain, of, level)];
+  });
 const OF_ALL: readonly Check[] = [
   ['sign-in', 'When secret and certificates end', entra.credentialSaid],
   ['sign-in', 'Which permissions are granted', entra.permissionSaid],
-  ...RISK_LEVELS.map((level): Check => {
-    return ['Cloudflare', `Whether a policy isolates ${level}`, (chain) => cloudflare.isolationSaid(chain, level)];
-  }),
   ['Cloudflare', 'Whether policies name what is not kept', cloudflare.staleSaid],
 ];
 const OF_GROUPS: readonly Check[] = [
@@ -33,10 +36,12 @@ const OF_GROUPS: readonly Check[] = [
   ['Cloudflare', 'Whether Cloudflare knows the groups', cloudflare.knownGroupsSaid],
   ['Cloudflare', 'Whether Gateway policies name groups not assigned to SCIM', cloudflare.gatewaySaid],
   ['Cloudflare', 'Whether Access policies name groups not assigned to SCIM', cloudflare.accessSaid],
+  ...isolation('groups'),
 ];
 const OF_LISTS: readonly Check[] = [
   ...RISK_LEVELS.map((level): Check => ['lists', nameOf(level), (chain) => cloudflare.listSaid(chain, level)]),
   ['Cloudflare', 'Whether Cloudflare knows the addresses of users at risk', cloudflare.addressesSaid],
+  ...isolation('lists'),
 ];
 
 /** Never sends anything but GET, except the sign-in. `folder` has the settings files, `environment` is of wrangler.toml. */
