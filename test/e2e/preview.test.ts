@@ -164,7 +164,14 @@ const LISTS: Breaks = {
     world.cloudflare.deleteList(world.ids.low),
   '!! lists: 1000 of 1000 entries (5,000 on Enterprise). 0 users would be removed, 1 added. More do not fit': (world) =>
     world.cloudflare.putEntries(world.ids.high, ...FULL),
-  '!! lists: cannot be in a list': ({ tenant, user }) => tenant.setUpn(user, 'a_b.example#EXT#@contoso.example'),
+  '?? Cloudflare: Nobody who can be listed is at risk now, so no address was compared. Compare': [
+    ({ tenant, user }) => tenant.dismiss(user),
+    ({ vars, user }) => Object.assign(vars, { EXEMPT_USER_IDS: user }),
+  ],
+  '?? Cloudflare: /access/users has more than the 200 pages that preview reads.': ({ zeroTrust: { addresses } }) =>
+    addresses.push(...Array(5_000).fill('somebody@contoso.example')),
+  '!! lists: cannot be in a list | ?? Cloudflare: Nobody who can be listed': ({ tenant, user }) =>
+    tenant.setUpn(user, 'a_b.example#EXT#@contoso.example'),
   '!! Cloudflare: does not know the address of 1 user at risk (': ({ zeroTrust: { addresses } }) =>
     addresses.push((addresses.pop() ?? '').toUpperCase()),
   // The Worker's own token reads lists and policies.

@@ -19,6 +19,8 @@ const NEEDS = {
 };
 /** Of a list; 5,000 on Enterprise (facts 13). */
 const MOST_ENTRIES = 1_000;
+const NOBODY =
+  'Nobody who can be listed is at risk now, so no address was compared. Compare the UPN and e-mail of some by hand (Team & Resources > Users).';
 const PROVIDERS = 'Zero Trust > Integrations > Identity providers';
 
 const orNone = v.optional(v.string());
@@ -103,10 +105,9 @@ export async function addressesSaid({ config, run: { risk }, cloudflare }: Chain
   // access/users: UserListResponse
   const users = await cloudflare.list('/access/users', v.object({ email: orNone }), NEEDS.users);
   if (!risk) throw new Unexamined(READ_RISK_FIRST);
-  const unknown = [...risk.atRisk.keys()].filter((id) => {
-    const address = listableAddress(id, risk);
-    return address !== undefined && !config.EXEMPT_USER_IDS.has(id) && users.every(({ email }) => email !== address);
-  });
+  const ids = [...risk.atRisk.keys()].filter((id) => !config.EXEMPT_USER_IDS.has(id) && listableAddress(id, risk));
+  if (ids.length === 0) throw new Unexamined(NOBODY);
+  const unknown = ids.filter((id) => users.every(({ email }) => email !== listableAddress(id, risk)));
   if (unknown.length === 0) return 'ok Cloudflare knows the address of every user at risk.';
   return `!! Cloudflare does not know the address of ${counted(unknown.length, 'user')} at risk${named(unknown)}: they never enrolled, or their e-mail there is not their UPN in lower case. Set the Email claim of the identity provider to the UPN, or use groups.`;
 }
