@@ -79,7 +79,7 @@ const GROUPS: Breaks = {
   '!! settings: HEARTBEAT_URL is a secret and stands in [vars]': set('vars', { HEARTBEAT_URL: 'https://a.example' }),
   [`!! settings: wrangler.toml is still the placeholder | ${REST}`]: set('vars', { [CLIENT]: '<ID>' }),
   [`!! settings: looks like the Secret ID | ${REST}`]: set('secrets', { [SECRET]: OTHER }),
-  [`!! settings: ENTRA_ADMIN_TOKEN stands in .dev.vars, which | ${REST}`]: set('secrets', { ENTRA_ADMIN_TOKEN: 'x.y' }),
+  [`!! settings: for the one command: ENTRA_ADMIN_TOKEN=… | ${REST}`]: set('secrets', { ENTRA_ADMIN_TOKEN: 'x.y' }),
   [`!! settings: are exchanged | !! sign-in: AADSTS90002 | ?? sign-in: When secret and | ${UNPLANNED}`]: ({ vars }) =>
     Object.assign(vars, { [TENANT]: vars[CLIENT], [CLIENT]: vars[TENANT] }),
   '!! settings: DRY_RUN stands in wrangler.toml, so the deployed Worker writes nothing': set('vars', {
@@ -146,7 +146,7 @@ const GROUPS: Breaks = {
   [`?? groups: needs ${READ_GROUPS} | ?? SCIM: needs Synchronization`]: set('desk', { permissions: [APPS] }),
   '?? Cloudflare: CLOUDFLARE_API_TOKEN needs Account > Zero Trust > Read': ({ zeroTrust }) =>
     Object.assign(zeroTrust, { permissions: zeroTrust.permissions.filter((one) => one !== 'Zero Trust') }),
-  [`?? sign-in: export ENTRA_ADMIN_TOKEN=$(az account | ?? groups: ENTRA_ADMIN_TOKEN= | ?? SCIM: ENTRA_ADMIN_TOKEN= | ?? Cloudflare: CLOUDFLARE_API_TOKEN`]:
+  [`?? sign-in: export ENTRA_ADMIN_TOKEN=$(az account | ?? groups: ENTRA_ADMIN_TOKEN= | ?? SCIM: ENTRA_ADMIN_TOKEN= | ?? Cloudflare: CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID for this command alone`]:
     set('variables', NO_TOKENS),
 };
 

@@ -15,7 +15,7 @@ const ACCOUNTS = 'https://api.cloudflare.com/client/v4/accounts';
 const SET_ADMIN =
   'Set ENTRA_ADMIN_TOKEN in the shell: export ENTRA_ADMIN_TOKEN=$(az account get-access-token --resource-type ms-graph --query accessToken --output tsv)';
 const SET_CLOUDFLARE =
-  'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID in the shell, as wrangler uses them; the token needs of Account, each > Read: Zero Trust; Access: Organizations, Identity Providers, and Groups; Access: Apps and Policies; Access: Users.';
+  'Set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID for this command alone: set in the shell, wrangler would use them for login, deploy and tail. The token needs of Account, each > Read: Zero Trust; Access: Organizations, Identity Providers, and Groups; Access: Apps and Policies; Access: Users.';
 
 const isolation = (of: DestinationName) =>
   RISK_LEVELS.map((level): Check => {

@@ -17,7 +17,7 @@ const OF_THE_PROCESS: readonly string[] = ['ENTRA_ADMIN_TOKEN', 'CLOUDFLARE_API_
 const PUT = /(?:\brun: |\b(then):( ))?npx wrangler secret put (\w+)(?: < [\w.-]+)?/gi;
 const PLACEHOLDER = /^\s*<[^<>]*>\s*$/;
 
-const UPLOADED = 'which a deployment uploads, so it is not used. Take it out and set it in the shell alone: export';
+const UPLOADED = 'which a deployment uploads, so it is not used. Take it out and set it for the one command:';
 const EXPOSED =
   'is a secret and stands in [vars] of wrangler.toml. If it was ever committed, replace it; in any case move it to';
 const EXCHANGED =
