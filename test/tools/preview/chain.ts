@@ -6,6 +6,9 @@ import type { Fetch } from '../../tenant/front-door';
 import type { DryRun } from './dry-run';
 
 const MOST_PAGES = 200;
+const TOO_LONG = `has more than the ${MOST_PAGES} pages that preview reads. Check it by hand.`;
+const BEYOND =
+  'Preview never examines the Cloudflare One Client, TLS decryption or, for groups, the SCIM attribute mapping: test with one user.';
 export const TIMEOUT_MS = 30_000;
 
 const LINKS = ['settings', 'sign-in', 'Entra ID Protection', 'groups', 'lists', 'SCIM', 'Cloudflare'] as const;
@@ -45,8 +48,8 @@ export function render(lines: readonly Line[]): { good: boolean; text: string } 
   const first = lines.find(([, said]) => said.startsWith('!!'));
   const open = lines.filter(([, said]) => said.startsWith('??')).length;
   const asFar = `Ready as far as this was examined: ${counted(open, 'line')} with ?? above ${open === 1 ? 'says' : 'say'} what was not.`;
-  const ready = open > 0 ? asFar : 'Ready: every link of the chain was examined, and none is missing.';
-  const verdict = first ? `Not ready. First, ${first[0]}: ${first[1].slice(3)}` : ready;
+  const ready = open > 0 ? asFar : 'Ready: nothing is missing of what was examined.';
+  const verdict = first ? `Not ready. First, ${first[0]}: ${first[1].slice(3)}` : `${ready} ${BEYOND}`;
   return { good: first === undefined, text: [...rows, '', verdict].join('\n') };
 }
 
