@@ -113,6 +113,7 @@ const GROUPS: Breaks = {
   },
   '!! SCIM: in quarantine (TooManyDeletes)': set('job', { status: QUARANTINE }),
   '!! SCIM: is not active. Start provisioning.': set('job', { schedule: { state: 'Disabled' } }),
+  '!! SCIM: Its last cycle failed': set('job', { status: FAILED }),
   '!! SCIM: That is too long ago': set('job', runningJob(Date.now() - 3 * DAY_MS)),
   '!! Cloudflare: SCIM is off at the identity provider': set('provider', { scim_config: { enabled: false } }),
   '!! Cloudflare: Choose Automatic identity updates': set('provider', { scim_config: REAUTHENTICATION }),

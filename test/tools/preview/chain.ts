@@ -123,7 +123,7 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
     const all: T[] = [];
     let next: string | undefined = path;
     for (let pages = 0; next !== undefined; pages += 1) {
-      if (pages === MOST_PAGES) throw new Unexamined(`${base}${path.split('?')[0]} has no end.`);
+      if (pages === MOST_PAGES) throw new Unexamined(`${path.split('?')[0]} ${TOO_LONG}`);
       const page: v.InferOutput<typeof Page> = await one(next, Page, permission);
       const found = 'value' in page ? page.value : (page.result ?? []);
       all.push(...found);

@@ -61,7 +61,7 @@ export function settingsLines(settings: Settings, areExchanged: boolean): Line[]
   const { file, ofFile, vars, secrets, crons, config } = settings;
   const [problems, isDry] = config instanceof SettingsError ? [config.problems] : [[], config.DRY_RUN];
   const places = (name: string) => [...(name in secrets ? [file] : []), ...(name in vars ? [WRANGLER_TOML] : [])];
-  const uploaded = (name: string, place: string) => `${name} stands in ${place}, ${UPLOADED} ${name}=…`;
+  const uploaded = (name: string, place: string) => `${name} stands in ${place}, ${UPLOADED} ${name}=… npm run preview`;
   const faults = [
     ...ofFile,
     ...OF_THE_PROCESS.flatMap((name) => places(name).map((place) => uploaded(name, place))),
