@@ -44,10 +44,10 @@ export function chainWorld(destination: 'groups' | 'lists') {
     Object.assign(vars, { DESTINATIONS, CLOUDFLARE_ZERO_TRUST_ACCOUNT_ID: cloudflare.accountId });
     secrets['CLOUDFLARE_ZERO_TRUST_API_TOKEN'] = cloudflare.token;
   };
-  const groupsIn = (...some: string[]) => `any(identity.groups[*].id in {${some.map((id) => `"${id}"`).join(' ')}})`;
+  const identity = `any(identity.groups[*].id in {${all.map((id) => `"${id}"`).join(' ')}})`;
   const policy = {
     ...{ id: 'b3c1e1a4-0f4a-4c53-8a94-6a0f7f1f2d31', action: 'isolate', enabled: true, precedence: 2 },
-    ...{ filters: ['http'], traffic: 'http.request.host matches ".*"', device_posture: '', identity: groupsIn(...all) },
+    ...{ filters: ['http'], traffic: 'http.request.host matches ".*"', device_posture: '', identity },
   };
   const scim_config = { enabled: true, identity_update_behavior: 'automatic' };
   const provider = { id: OF_ENTRA, type: 'azureAD', config: { directory_id: tenantId }, scim_config };
@@ -75,7 +75,7 @@ export function chainWorld(destination: 'groups' | 'lists') {
   const files: { encoding: BufferEncoding; crons: string } = { encoding: 'utf8', crons: 'crons = ["* * * * *"]' };
   return {
     ...{ tenant, cloudflare, desk, zeroTrust, user, scim, job, provider, credential, policy, vars, secrets, files },
-    ...{ variables, fetch, ids, pins, keeps, groupsIn },
+    ...{ variables, fetch, ids, pins, keeps },
   };
 }
 
@@ -91,10 +91,11 @@ export const runHere: typeof inWorkerd = async (env, cron, fetch) => {
 /** The settings files, as someone who follows the README has them, in a folder of their own. */
 export function writeFiles({ vars, secrets, files }: ChainWorld) {
   const folder = mkdtempSync(join(tmpdir(), 'preview-'));
-  const [start = ''] = readFileSync(WRANGLER_TOML, 'utf8').split('[vars]');
+  const [top = ''] = readFileSync(WRANGLER_TOML, 'utf8')
+    .replace(/crons = .*/, files.crons)
+    .split('[vars]');
   const table = Object.entries(vars).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
-  const triggers = start.replace(/crons = .*/, files.crons);
-  writeFileSync(join(folder, WRANGLER_TOML), `${triggers}[vars]\n${table.join('')}`);
+  writeFileSync(join(folder, WRANGLER_TOML), `${top}[vars]\n${table.join('')}`);
   const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);
   if (lines.length > 0) writeFileSync(join(folder, '.dev.vars'), lines.join(''), files);
   symlinkSync(resolve('dist'), join(folder, 'dist'));

@@ -6,7 +6,6 @@ import type { Fetch } from '../../tenant/front-door';
 import type { DryRun } from './dry-run';
 
 const MOST_PAGES = 200;
-const TOO_LONG = `has more than the ${MOST_PAGES} pages that preview reads. Check it by hand.`;
 const BEYOND =
   'Preview never examines the Cloudflare One Client, TLS decryption or, for groups, the SCIM attribute mapping: test with one user.';
 export const TIMEOUT_MS = 30_000;
@@ -123,7 +122,7 @@ export function createApi(fetch: Fetch, base: string, variable: string, token: s
     const all: T[] = [];
     let next: string | undefined = path;
     for (let pages = 0; next !== undefined; pages += 1) {
-      if (pages === MOST_PAGES) throw new Unexamined(`${path.split('?')[0]} ${TOO_LONG}`);
+      if (pages === MOST_PAGES) throw new Unexamined(`${path.split('?')[0]} has more pages than preview reads.`);
       const page: v.InferOutput<typeof Page> = await one(next, Page, permission);
       const found = 'value' in page ? page.value : (page.result ?? []);
       all.push(...found);

@@ -59,8 +59,7 @@ export async function listSaid(chain: Chain, level: RiskLevel): Promise<Said | [
   if (!list)
     return `!! ${nameOf(level)} is still to be made: the first run makes it. Deploy, name the list in the policy, and try again.`;
   if (!changes) throw new Unexamined(READ_RISK_FIRST);
-  const { id, count = 0 } = list;
-  const { added, removed } = changes;
+  const [{ id, count = 0 }, { added, removed }] = [list, changes];
   const told = `${nameOf(level)} (${id}) has ${count} of ${MOST_ENTRIES} entries (5,000 on Enterprise). ${counted(removed, 'user')} would be removed, ${added} added.`;
   if (count + added <= MOST_ENTRIES) return `ok ${told}`;
   return `!! ${told} More do not fit unless the account is Enterprise: use groups.`;
@@ -129,12 +128,12 @@ async function targetsOf(chain: Chain, level: RiskLevel) {
 }
 
 /** traffic-policies/order-of-enforcement: Do Not Inspect first, then the lowest precedence of those on isolation. */
-const bypassesOf = (isolating: Rule, rules: readonly Rule[]) =>
+const bypassesOf = (one: Rule, rules: readonly Rule[]) =>
   rules.flatMap(({ id, action, enabled, precedence }) => {
-    const whose = `the policy ${isolating.id}, which isolates`;
+    const whose = `the policy ${one.id}, which isolates`;
     if (enabled && action === 'off')
       return `The policy ${id} (Do Not Inspect) bypasses all other HTTP policies, also ${whose}: narrow it, or read for whom it is.`;
-    if (!enabled || action !== 'noisolate' || precedence > isolating.precedence) return [];
+    if (!enabled || action !== 'noisolate' || precedence > one.precedence) return [];
     return `The policy ${id} (Do Not Isolate) may come before ${whose}: put that one above it, or read for whom it is.`;
   });
 
@@ -145,12 +144,10 @@ export async function isolationSaid(chain: Chain, of: DestinationName, level: Ri
   const rules = ofHttp.filter((rule) => verdictOf(rule, subject) !== 'no');
   const isolating = rules.filter(({ action }) => action === 'isolate');
   const enabled = isolating.filter((rule) => rule.enabled);
-  const sure = enabled
-    .filter((rule) => verdictOf(rule, subject) === 'yes')
-    .map((rule) => ({ policy: rule.id, bypasses: bypassesOf(rule, rules) }));
-  const good = sure.find(({ bypasses }) => bypasses.length === 0);
-  if (good) return `ok The policy ${good.policy} isolates ${title}.`;
-  if (sure[0]) throw new Unexamined(sure[0].bypasses.join(' '));
+  const sure = enabled.filter((rule) => verdictOf(rule, subject) === 'yes');
+  const good = sure.find((rule) => bypassesOf(rule, rules).length === 0);
+  if (good) return `ok The policy ${good.id} isolates ${title}.`;
+  if (sure[0]) throw new Unexamined(bypassesOf(sure[0], rules).join(' '));
   const more = 'has more conditions (identity, traffic or device posture): read its expression.';
   if (enabled[0]) throw new Unexamined(`The policy ${enabled[0].id} ${more}`);
   if (isolating[0]) return `!! The policy ${isolating[0].id}, which isolates ${title}, is disabled. Enable it.`;
@@ -166,7 +163,7 @@ export async function staleSaid(chain: Chain): Promise<Said[]> {
   const remedy = 'which this Worker does not keep (DESTINATIONS). Take it out of the policy, or keep it.';
   return (await readEnabled(chain)).flatMap(({ id: policy, identity }): Said[] => {
     const stale = unkept.filter(({ subject }) => names(identity, subject));
-    const gone = valuesIn(identity, LIST).filter((listed) => lists.every((list) => bare(list.id) !== bare(listed)));
+    const gone = valuesIn(identity, LIST).filter((listed) => lists.every(({ id }) => bare(id) !== bare(listed)));
     return [
       ...stale.map(({ title }): Said => `!! The policy ${policy} names ${title}, ${remedy}`),
       ...gone.map((id): Said => `!! The policy ${policy} names the list ${id}, which is gone. Name the present one.`),

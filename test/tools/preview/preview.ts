@@ -19,8 +19,11 @@ const SET_CLOUDFLARE =
 
 const isolation = (of: DestinationName) =>
   RISK_LEVELS.map((level): Check => {
-    const what = `Whether a policy isolates ${level} (${of})`;
-    return ['Cloudflare', what, (chain) => cloudflare.isolationSaid(chain, of, level)];
+    return [
+      'Cloudflare',
+      `A policy to isolate ${level} (${of})`,
+      (chain) => cloudflare.isolationSaid(chain, of, level),
+    ];
   });
 const OF_ALL: readonly Check[] = [
   ['sign-in', 'When secret and certificates end', entra.credentialSaid],

@@ -19,15 +19,14 @@ const PLACEHOLDER = /^\s*<[^<>]*>\s*$/;
 
 const UPLOADED = 'which a deployment uploads, so it is not used. Take it out and set it for the one command:';
 const EXPOSED =
-  'is a secret and stands in [vars] of wrangler.toml. If it was ever committed, replace it; in any case move it to';
+  'is a secret and stands in [vars] of wrangler.toml. If ever committed, replace it; in any case move it to';
 const EXCHANGED =
   'AZURE_AD_TENANT_ID and AZURE_AD_CLIENT_ID are exchanged: the client id is the id of a tenant, the tenant id is none. Exchange them in wrangler.toml.';
 const DRY = 'so the deployed Worker writes nothing and isolates nobody new. Take it out before you rely on it.';
-const NEVER =
-  'wrangler.toml has crons = [], so the deployed Worker never runs. Set it under [triggers]: crons = ["* * * * *"]';
+const NEVER = 'wrangler.toml has crons = [], so the deployed Worker never runs. Set it to ["* * * * *"].';
 /** workers/configuration/cron-triggers: without the key, a deployment leaves the triggers that are there. */
 const NO_CRONS =
-  '?? wrangler.toml names no cron, so only one that was deployed before runs the Worker: not examined. Set it under [triggers]: crons = ["* * * * *"]';
+  '?? wrangler.toml has no crons, so only those deployed before count: not examined. Set [triggers] crons.';
 
 export type Settings = Awaited<ReturnType<typeof readSettings>>;
 
@@ -47,8 +46,7 @@ export async function readSettings(folder: string, environment: string | undefin
   const unread = `${file} is in UTF-16 (as > of Windows PowerShell writes): nothing in it is read. Save it as UTF-8.`;
   const ofFile = found === undefined ? [missing] : isUtf16 ? [unread] : [];
   const env = Object.fromEntries(Object.entries({ ...vars, ...secrets }).map(([name, one]) => [name, String(one)]));
-  const { crons } = triggers;
-  const cron = crons?.[0] ?? '';
+  const [crons, cron = ''] = [triggers.crons, triggers.crons?.[0]];
   const config = await readConfig(env, cron, Date.now(), {}).catch((error: Error) => {
     if (error instanceof SettingsError) return error;
     throw error;
