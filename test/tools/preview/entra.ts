@@ -10,6 +10,7 @@ const DAY_MS = 86_400_000;
 const SUSPICIOUS = { share: 0.5, users: 5 };
 /** A secret that ends sooner is something to do today; the Worker warns of its certificate as early. */
 const RENEW_DAYS = 14;
+const NO_SECRET = 'The app registration shows no client secret. Look at the enterprise application for when it ends.';
 
 /** The appId of Microsoft Graph in every tenant (learn: permissions-reference). */
 const GRAPH_APP_ID = '00000003-0000-0000-c000-000000000000';
@@ -53,6 +54,7 @@ export async function credentialSaid({ config, admin }: Chain): Promise<Said> {
     of.map(({ keyId, endDateTime }) => `${noun} ${keyId} ends on ${endDateTime.slice(0, 10)}`);
   const told = [...end('client secret', secrets), ...end('certificate', keyCredentials)].join(', ');
   if (credential.kind === 'certificate') return `ok App registration: ${told}.`;
+  if (secrets.length === 0) throw new Unexamined(NO_SECRET);
   const hinted = secrets.filter(({ hint }) => hint === credential.secret.slice(0, 3));
   const ends = (hinted.length > 0 ? hinted : secrets).map(({ endDateTime }) => Date.parse(endDateTime));
   const days = Math.floor((Math.max(...ends) - Date.now()) / DAY_MS);
