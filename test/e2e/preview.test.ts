@@ -55,6 +55,7 @@ const FULL = Array.from({ length: 1_000 }, (_, n) => ({ value: `n${n}@a.example`
 const GROUPS: Breaks = {
   '': [
     ...[() => {}, set('policy', { identity: '' }), set('policy', { traffic: '' }), add({ action: 'off', ...FEW })],
+const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: new Date().toISOString() } };
     ...[{ precedence: 3 }, { enabled: false }, FEW].map((some) => add({ precedence: 1, ...some })),
   ],
   [`!! settings: DRYRUN is no setting of this Worker. Did you mean DRY_RUN? | ${REST}`]: misspelt,
@@ -106,6 +107,7 @@ const GROUPS: Breaks = {
   '!! Cloudflare: Choose Automatic identity updates': set('provider', { scim_config: { enabled: true } }),
   '!! Cloudflare: There is no | ?? Cloudflare: must be there': set('provider', { config: { directory_id: OTHER } }),
   '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
+  '!! SCIM: Its last cycle failed': set('job', { status: FAILED }),
   [none('list')]: ({ keeps, cloudflare }) =>
     Object.values(GROUP_NAMES).map((name) => [keeps('groups,lists'), cloudflare.addList({ name })]),
   [none('group')]: [{ action: 'block' }, { filters: ['dns'] }, { identity: '', ...FEW }].map((to) => set('policy', to)),

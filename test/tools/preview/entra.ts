@@ -35,7 +35,7 @@ const orNone = v.nullish(text);
 const Group = v.object({ id, displayName: text });
 const Assignment = v.object({ resourceId: text, principalId: id, principalDisplayName: orNone });
 /** learn: resources/synchronization-synchronizationjob, -synchronizationstatus, -synchronizationtaskexecution, -quarantine */
-const Ended = v.nullish(v.object({ timeEnded: orNone }));
+const Ended = v.nullish(v.object({ timeEnded: orNone, state: orNone }));
 const Reason = v.nullish(v.object({ reason: orNone }));
 const Status = v.object({ code: orNone, quarantine: Reason, lastExecution: Ended, lastSuccessfulExecution: Ended });
 const Job = v.object({ id: text, schedule: v.nullish(v.object({ state: orNone })), status: v.nullish(Status) });
@@ -210,6 +210,7 @@ export async function jobSaid(chain: Chain): Promise<Said | []> {
   const good = lastSuccessfulExecution?.timeEnded ?? 'never';
   const told = `${title} is active. It last ended ${ended}, without errors ${good}.`;
   // Cycles are 40 minutes apart (facts/graph.md 8.1); a first one may take a day.
-  if (Date.now() - Date.parse(ended) <= DAY_MS) return `ok ${told}`;
-  return `!! ${told} That is too long ago: see Provisioning > Provisioning logs.`;
+  const late = Date.now() - Date.parse(ended) > DAY_MS ? 'That is too long ago' : undefined;
+  const wrong = lastExecution.state === 'Failed' ? 'Its last cycle failed' : late;
+  return wrong ? `!! ${told} ${wrong}: see Provisioning > Provisioning logs.` : `ok ${told}`;
 }
