@@ -51,6 +51,7 @@ const [TENANT, CLIENT, SECRET] = ['AZURE_AD_TENANT_ID', 'AZURE_AD_CLIENT_ID', 'A
 const NO_TOKENS = { CLOUDFLARE_API_TOKEN: '', ENTRA_ADMIN_TOKEN: '' };
 const FEW = { traffic: 'http.request.host == "a.example"' };
 const FULL = Array.from({ length: 1_000 }, (_, n) => ({ value: `n${n}@a.example` }));
+const PATTERN = 'any(identity.groups.name[*] matches "IdentityProtection-RiskyUser-RiskLevel-.*")';
 
 const GROUPS: Breaks = {
   '': [
@@ -111,7 +112,7 @@ const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: ne
   [none('list')]: ({ keeps, cloudflare }) =>
     Object.values(GROUP_NAMES).map((name) => [keeps('groups,lists'), cloudflare.addList({ name })]),
   [none('group')]: [{ action: 'block' }, { filters: ['dns'] }, { identity: '', ...FEW }].map((to) => set('policy', to)),
-  '?? Cloudflare: has more conditions': set('policy', FEW),
+  '?? Cloudflare: has more conditions': [FEW, { identity: PATTERN }].map((some) => set('policy', some)),
   '?? Cloudflare: (Do Not Isolate) may come before': [1, null].map((precedence) => add({ precedence })),
   '?? Cloudflare: The policy other (Do Not Inspect) bypasses all': add({ action: 'off', precedence: 3 }),
   [`!! Cloudflare: ${UNASSIGNED}`]: orNamed(`identity.groups.id == "${OTHER}"`),

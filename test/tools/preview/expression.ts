@@ -12,6 +12,7 @@ type Subject = Readonly<Record<string, string | undefined>>;
  */
 const PREDICATE =
   /([a-z_]\w*(?:\.\w+|\[\*\]|\["[^"]*"\])+)\s*(==|!=|in|matches|~|>=|<=|>|<)\s*(\{[^}]*\}|\$[\da-f-]+|"(?:[^"\\]|\\.)*"|[\w.]+)/gi;
+const PATTERNS = ['matches', '~'];
 const STRING = /"((?:[^"\\]|\\.)*)"/g;
 /** Of every host, as README writes it. */
 const ALL_TRAFFIC = /^\s*http\.request\.host\s+matches\s*"\.\*"\s*$/;
@@ -22,8 +23,8 @@ export const bare = (text: string) => (ID.test(text) ? text.toLowerCase().replac
 
 /** What an expression compares with what. A name may come with quotation marks of its own (selectors/user-group-names). */
 function comparisonsIn(expression: string) {
-  return [...expression.matchAll(PREDICATE)].flatMap(([, path = '', , value = '']) => {
-    const field = path.replaceAll('[*]', '');
+  return [...expression.matchAll(PREDICATE)].flatMap(([, path = '', operator = '', value = '']) => {
+    const field = `${path.replaceAll('[*]', '')}${PATTERNS.includes(operator) ? ' ~' : ''}`;
     if (value.startsWith('$')) return { field: `${field} $`, value: value.slice(1) };
     return [...value.matchAll(STRING)].map(([, text = '']) => ({ field, value: text.replaceAll(/\\?"|\\(?=.)/g, '') }));
   });
@@ -44,7 +45,8 @@ export function verdictOf({ identity, traffic, device_posture }: Conditions, sub
   if (identity.trim() === '') return isOfAllTraffic ? 'yes' : 'no';
   const isPositive = (operator: string) => ['==', 'in'].includes(operator);
   const positive = identity.replaceAll(PREDICATE, (text, _, operator) => (isPositive(operator) ? text : ''));
-  if (!names(positive, subject)) return 'no';
+  const patterns = valuesIn(identity, ...Object.keys(subject).map((field) => `${field} ~`));
+  if (!names(positive, subject)) return patterns.length > 0 ? 'perhaps' : 'no';
   const rest = identity.replaceAll(PREDICATE, '').replaceAll(/\bany\b|\bor\b|[()\s]/g, '');
   return rest === '' && isOfAllTraffic ? 'yes' : 'perhaps';
 }
