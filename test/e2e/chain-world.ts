@@ -14,7 +14,7 @@ import { WRANGLER_TOML } from '../tools/bundle';
 import type { inWorkerd } from '../tools/preview/dry-run';
 
 export const DAY_MS = 86_400_000;
-const OF_ENTRA = 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70';
+export const OF_ENTRA = 'e4a0c2f1-76b5-4c8f-9a55-2a1f4d3c9b70';
 const OF_GROUPS = ['GroupMember.ReadWrite.All', 'GroupMember.Read.All'];
 
 export type ChainWorld = ReturnType<typeof chainWorld>;

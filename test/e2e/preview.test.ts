@@ -5,7 +5,7 @@ import { runningJob } from '../tenant/admin-desk';
 import { GROUP_NAMES } from '../tenant/names';
 import { GROUP_ID, GROUP_NAME, LIST, verdictOf } from '../tools/preview/expression';
 import { preview } from '../tools/preview/preview';
-import { type ChainWorld, chainWorld, DAY_MS, runHere, writeFiles } from './chain-world';
+import { type ChainWorld, chainWorld, DAY_MS, OF_ENTRA, runHere, writeFiles } from './chain-world';
 
 const OTHER = '2f1cbe0a-9d2e-4c51-8a43-6b0d5c7e9f10';
 const READY = 'Ready: nothing is missing of what was examined. Preview never examines the Cloudflare One Client, TLS';
@@ -36,6 +36,8 @@ const add = (some: object) => (world: ChainWorld) =>
   world.zeroTrust.rules.push({ ...world.policy, id: 'other', action: 'noisolate', identity: '', ...some });
 const orNamed = (one: string) => (world: ChainWorld) =>
   Object.assign(world.policy, { identity: `${world.policy.identity} or ${one}` });
+const ofAccess = (identity_provider_id?: string) => (world: ChainWorld) =>
+  world.zeroTrust.accessApps.push({ id: 'app', include: [{ azureAD: { id: OTHER, identity_provider_id } }] });
 const misspelt = set('vars', { DRYRUN: 'true' });
 
 const REST = '?? sign-in: The rest of the chain: not examined. Correct the settings first.';
@@ -49,15 +51,17 @@ const [READ_USERS, APPS] = ['IdentityRiskyUser.Read.All', 'Application.Read.All'
 const [WRITE_MEMBERS, READ_GROUPS] = ['GroupMember.ReadWrite.All', 'GroupMember.Read.All'];
 const [TENANT, CLIENT, SECRET] = ['AZURE_AD_TENANT_ID', 'AZURE_AD_CLIENT_ID', 'AZURE_AD_CLIENT_SECRET'] as const;
 const NO_TOKENS = { CLOUDFLARE_API_TOKEN: '', ENTRA_ADMIN_TOKEN: '' };
-const FEW = { traffic: 'http.request.host == "a.example"' };
-const FULL = Array.from({ length: 1_000 }, (_, n) => ({ value: `n${n}@a.example` }));
 const PATTERN = 'any(identity.groups.name[*] matches "IdentityProtection-RiskyUser-RiskLevel-.*")';
+const FEW = { traffic: 'http.request.host == "a.example"' };
+const OKTA = { id: 'a-provider-of-okta', type: 'okta', config: {}, scim_config: {} };
+const FULL = Array.from({ length: 1_000 }, (_, n) => ({ value: `n${n}@a.example` }));
+const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: new Date().toISOString() } };
 
 const GROUPS: Breaks = {
   '': [
     ...[() => {}, set('policy', { identity: '' }), set('policy', { traffic: '' }), add({ action: 'off', ...FEW })],
-const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: new Date().toISOString() } };
     ...[{ precedence: 3 }, { enabled: false }, FEW].map((some) => add({ precedence: 1, ...some })),
+    (world) => [world.zeroTrust.providers.push(OKTA), ofAccess(OKTA.id)(world)],
   ],
   [`!! settings: DRYRUN is no setting of this Worker. Did you mean DRY_RUN? | ${REST}`]: misspelt,
   '!! sign-in: No network: login.microsoftonline.com was not reached (ENOTFOUND) | !! settings: DRYRUN': (world) => {
@@ -79,13 +83,13 @@ const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: ne
   '!! settings: wrangler.toml has crons = [], so the deployed Worker never runs': set('files', { crons: 'crons = []' }),
   '?? settings: wrangler.toml has no crons': set('files', { crons: '' }),
   '!! sign-in: ends in 9 days': set('credential', { endDateTime: new Date(Date.now() + 9.5 * DAY_MS).toISOString() }),
+  '?? sign-in: The app registration shows no client secret': ({ desk }) => desk.credentials.passwordCredentials.pop(),
   [`!! sign-in: ${WRITE_MEMBERS} is not granted`]: set('tenant', { permissions: [READ_USERS, READ_GROUPS] }),
   // A refused lookup of the Worker leaves the other links to be examined.
   [`!! sign-in: ${READ_GROUPS} is not granted`]: set('tenant', { permissions: [READ_USERS, WRITE_MEMBERS] }),
   [`!! groups: is called All Company | ${ABSENT}`]: ({ tenant, pins }) => pins({ high: tenant.addGroup() }),
   [`${EXCHANGED} | ${EXCHANGED} | ${ABSENT}`]: ({ ids, pins }) => pins({ high: ids.medium, medium: ids.high }),
   [`!! sign-in: Group.Create is not granted | !! groups: ${GROUP_NAMES.low} is missing | ${ABSENT}`]: (world) => {
-  '?? sign-in: The app registration shows no client secret': ({ desk }) => desk.credentials.passwordCredentials.pop(),
     delete world.vars['GROUP_IDS'];
     world.tenant.deleteGroup(world.ids.low);
   },
@@ -103,12 +107,14 @@ const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: ne
   },
   '!! SCIM: in quarantine (Why)': set('job', { status: { code: 'Quarantine', quarantine: { reason: 'Why' } } }),
   '!! SCIM: is not active. Start provisioning.': set('job', { schedule: { state: 'Disabled' } }),
+  '!! SCIM: Its last cycle failed': set('job', { status: FAILED }),
   '!! SCIM: That is too long ago': set('job', runningJob(Date.now() - 3 * DAY_MS)),
   '!! Cloudflare: SCIM is off at the identity provider': set('provider', { scim_config: { enabled: false } }),
+  [`?? Cloudflare: and ${OTHER} are of the same directory`]: ({ zeroTrust, provider }) =>
+    zeroTrust.providers.push({ ...provider, id: OTHER, scim_config: {} }),
   '!! Cloudflare: Choose Automatic identity updates': set('provider', { scim_config: { enabled: true } }),
   '!! Cloudflare: There is no | ?? Cloudflare: must be there': set('provider', { config: { directory_id: OTHER } }),
   '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
-  '!! SCIM: Its last cycle failed': set('job', { status: FAILED }),
   [none('list')]: ({ keeps, cloudflare }) =>
     Object.values(GROUP_NAMES).map((name) => [keeps('groups,lists'), cloudflare.addList({ name })]),
   [none('group')]: [{ action: 'block' }, { filters: ['dns'] }, { identity: '', ...FEW }].map((to) => set('policy', to)),
@@ -116,8 +122,7 @@ const FAILED = { code: 'Active', lastExecution: { state: 'Failed', timeEnded: ne
   '?? Cloudflare: (Do Not Isolate) may come before': [1, null].map((precedence) => add({ precedence })),
   '?? Cloudflare: The policy other (Do Not Inspect) bypasses all': add({ action: 'off', precedence: 3 }),
   [`!! Cloudflare: ${UNASSIGNED}`]: orNamed(`identity.groups.id == "${OTHER}"`),
-  [`!! Cloudflare: The policy app ${UNASSIGNED}`]: ({ zeroTrust }) =>
-    zeroTrust.accessApps.push({ id: 'app', policies: [{ include: [{ azureAD: { id: OTHER } }] }] }),
+  [`!! Cloudflare: The policy app ${UNASSIGNED}`]: [ofAccess(), ofAccess(OF_ENTRA)],
   [UNKEPT]: (world) => orNamed(`identity.email in $${world.cloudflare.addList({ name: GROUP_NAMES.high })}`)(world),
   // A missing permission hides its own lines only, and is named.
   [`?? sign-in: secret and certificates end: not examined. graph.microsoft.com answered 403 Authorization_RequestDenied. ENTRA_ADMIN_TOKEN needs ${APPS} | ?? SCIM: Assignment; The provisioning job: not examined. | ?? Cloudflare: Whether Gateway policies name groups`]:

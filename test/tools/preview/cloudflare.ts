@@ -29,6 +29,7 @@ const Provider = v.object({
   ...{ id: v.string(), type: v.string(), config: v.optional(v.object({ directory_id: orNone })) },
   scim_config: v.nullish(v.object({ enabled: v.optional(v.boolean()), identity_update_behavior: orNone })),
 });
+type Provider = v.InferOutput<typeof Provider>;
 
 const text = v.optional(v.string(), '');
 const id = v.optional(v.string(), '(without id)');
@@ -42,7 +43,7 @@ const Rule = v.object({
 type Rule = v.InferOutput<typeof Rule>;
 /** access/policies, access/applications, access/groups: AzureGroupRule `{azureAD: {id, …}}` stands at any depth. */
 const AccessItem = v.looseObject({ id });
-const AZURE_GROUP = /"azureAD":\{[^}]*"id":"([^"]*)"/g;
+const AZURE_GROUP = /"azureAD":\{[^}]*"id":"([^"]*)"[^}]*\}/g;
 
 const readLists = ({ cloudflare }: Chain) => cloudflare.list('/gateway/lists?type=EMAIL', List, NEEDS.zeroTrust);
 
@@ -65,11 +66,17 @@ export async function listSaid(chain: Chain, level: RiskLevel): Promise<Said | [
   return `!! ${told} More do not fit unless the account is Enterprise: use groups.`;
 }
 
+const isEntra = ({ type, config }: Provider, tenant = config?.directory_id) =>
+  type === 'azureAD' && (config?.directory_id ?? tenant)?.toLowerCase() === tenant?.toLowerCase();
+
+const allProviders = ({ cloudflare }: Chain) => cloudflare.list('/access/identity_providers', Provider, NEEDS.identity);
+
 /** That of this tenant, to which its SCIM belongs. */
-async function findProvider({ cloudflare, tenantId }: Chain) {
-  const all = await cloudflare.list('/access/identity_providers', Provider, NEEDS.identity);
-  const isOurs = (directory = tenantId) => tenantId === undefined || directory?.toLowerCase() === tenantId;
-  return all.find(({ type, config }) => type === 'azureAD' && isOurs(config?.directory_id));
+async function findProvider(chain: Chain) {
+  const [first, ...more] = (await allProviders(chain)).filter((one) => isEntra(one, chain.tenantId));
+  if (!first || more.length === 0) return first;
+  const ids = [first, ...more].map(({ id }) => id).join(' and ');
+  throw new Unexamined(`The providers ${ids} are of the same directory. Look at that with which people sign in.`);
 }
 
 export async function providerSaid(chain: Chain): Promise<Said> {
@@ -178,7 +185,8 @@ async function unassignedSaid(chain: Chain, uses: readonly { policy: string; gro
   const known = assigned.flatMap(({ principalId, principalDisplayName }) => [principalId, principalDisplayName ?? '']);
   // Of our groups the link SCIM has told, so they count as assigned here.
   const all = [...known, ...(await groupIdsOf(chain)), ...RISK_LEVELS.map(nameOf)].map(bare);
-  const why = 'which is not assigned to the SCIM application, so SCIM takes it out of every identity. Assign it.';
+  const why =
+    'which is not assigned to the SCIM application, so SCIM takes it out of every identity. Assign it, unless it is of another identity provider.';
   // No names are printed.
   const titleOf = (group: string) => (ID.test(group) ? `the group ${group}` : 'a group by name');
   const unknown = uses.filter(({ group }) => !all.includes(bare(group)));
@@ -197,7 +205,9 @@ export async function accessSaid(chain: Chain): Promise<Said[]> {
   const read = (path: string, needs: string) => chain.cloudflare.list(`/access/${path}`, AccessItem, needs);
   const { policies, identity } = NEEDS;
   const items = await Promise.all([read('apps', policies), read('policies', policies), read('groups', identity)]);
-  const groupsIn = (item: object) => [...JSON.stringify(item).matchAll(AZURE_GROUP)].map(([, group = '']) => group);
-  const uses = items.flat().flatMap((item) => groupsIn(item).map((group) => ({ policy: item.id, group })));
+  const others = (await allProviders(chain)).filter((one) => !isEntra(one, chain.tenantId));
+  const isOfOther = ([rule]: RegExpExecArray) => others.some(({ id }) => rule.includes(id));
+  const groupsIn = (item: object) => [...JSON.stringify(item).matchAll(AZURE_GROUP)].filter((one) => !isOfOther(one));
+  const uses = items.flat().flatMap((item) => groupsIn(item).map(([, group = '']) => ({ policy: item.id, group })));
   return unassignedSaid(chain, uses);
 }
