@@ -91,9 +91,8 @@ export const runHere: typeof inWorkerd = async (env, cron, fetch) => {
 /** The settings files, as someone who follows the README has them, in a folder of their own. */
 export function writeFiles({ vars, secrets, files }: ChainWorld) {
   const folder = mkdtempSync(join(tmpdir(), 'preview-'));
-  const [top = ''] = readFileSync(WRANGLER_TOML, 'utf8')
-    .replace(/crons = .*/, files.crons)
-    .split('[vars]');
+  const own = readFileSync(WRANGLER_TOML, 'utf8').replace(/crons = .*/, files.crons);
+  const [top = ''] = own.split('[vars]');
   const table = Object.entries(vars).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
   writeFileSync(join(folder, WRANGLER_TOML), `${top}[vars]\n${table.join('')}`);
   const lines = Object.entries(secrets).map(([name, value]) => `${name}="${value}"\n`);

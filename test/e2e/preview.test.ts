@@ -69,9 +69,7 @@ const GROUPS: Breaks = {
     world.fetch = () => Promise.reject(new TypeError('fetch failed', { cause: new Error('ENOTFOUND') }));
   },
   [`!! settings: There is no .dev.vars | !! settings: is not set. | ${REST}`]: ({ secrets }) => delete secrets[SECRET],
-  [`!! settings: .dev.vars is in UTF-16 | !! settings: put ${SECRET}= | ${REST}`]: set('files', {
-    encoding: 'utf16le',
-  }),
+  [`!! settings: is in UTF-16 | !! settings: put ${SECRET}= | ${REST}`]: set('files', { encoding: 'utf16le' }),
   [`!! settings: Remove it from .dev.vars. | ${REST}`]: set('secrets', { AZURE_SECRET: 'x-x' }),
   '!! settings: HEARTBEAT_URL is a secret and stands in [vars]': set('vars', { HEARTBEAT_URL: 'https://a.example' }),
   [`!! settings: wrangler.toml is still the placeholder | ${REST}`]: set('vars', { [CLIENT]: '<ID>' }),
@@ -112,7 +110,7 @@ const GROUPS: Breaks = {
   '!! Cloudflare: SCIM is off at the identity provider': set('provider', { scim_config: { enabled: false } }),
   [`?? Cloudflare: and ${OTHER} are of the same directory`]: ({ zeroTrust, provider }) =>
     zeroTrust.providers.push({ ...provider, id: OTHER, scim_config: {} }),
-  '!! Cloudflare: Choose Automatic identity updates': set('provider', { scim_config: { enabled: true } }),
+  '!! Cloudflare: Automatic': set('provider', { scim_config: { enabled: true, identity_update_behavior: 'reauth' } }),
   '!! Cloudflare: There is no | ?? Cloudflare: must be there': set('provider', { config: { directory_id: OTHER } }),
   '!! Cloudflare: does not know the group': ({ zeroTrust, ids }) => zeroTrust.scimGroups.delete(ids.high),
   [none('list')]: ({ keeps, cloudflare }) =>
@@ -207,6 +205,7 @@ test.each([
   ['yes', `(identity.email in $${OTHER.replaceAll('-', '')}) or identity.email == "a@b.example"`],
   ['perhaps', `identity.email in $${OTHER} and identity.name == "or"`],
   ['perhaps', `not(identity.name == "x") or identity.email in $${OTHER}`],
+  ['no', 'any(identity.groups[*].id in {"another"})'],
   ['no', `identity.groups.id != "${OTHER}"`],
   ['no', `identity.email == "${OTHER}"`],
 ])('whether a policy isolates, as Cloudflare writes its expression: %s: %s %s', (verdict, identity, traffic = '') => {

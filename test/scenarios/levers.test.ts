@@ -1,23 +1,21 @@
 /** The levers in an administrator's hand: what they hold back, what they let go on, and what they say. */
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { RISK_LEVELS } from '../../src/plan';
 import * as faults from '../tenant/faults';
 import { addRisky, busy, moving, NAMES, ON, scene, settled, writes } from './scene';
 
-describe('I9 dry run', () => {
-  it('names each group it would make and everyone it would add, and sends reads and the sign-in only', async () => {
-    // A heartbeat would be a request to a host that the tenant does not know.
-    const { tenant, run } = scene({ env: { DRY_RUN: 'true', HEARTBEAT_URL: 'https://beat.example/x' } });
-    addRisky(tenant, 'high', 3);
-    addRisky(tenant, 'low', 1);
-    expect((await run()).lines.map(({ message }) => message)).toEqual([
-      ...RISK_LEVELS.map((level) => `Dry run: would create ${NAMES[level]}.`),
-      `Dry run: would add 3 users to ${NAMES.high}.`,
-      `Dry run: would add 1 user to ${NAMES.low}.`,
-      'Dry run: nothing was written. At risk: 3 high, 0 medium, 1 low.',
-    ]);
-    expect([tenant.groups(), writes(tenant)]).toEqual([[], []]);
-  });
+it('I9 dry run: names each group it would make and everyone it would add, and sends reads and the sign-in only', async () => {
+  // A heartbeat would be a request to a host that the tenant does not know.
+  const { tenant, run } = scene({ env: { DRY_RUN: 'true', HEARTBEAT_URL: 'https://beat.example/x' } });
+  addRisky(tenant, 'high', 3);
+  addRisky(tenant, 'low', 1);
+  expect((await run()).lines.map(({ message }) => message)).toEqual([
+    ...RISK_LEVELS.map((level) => `Dry run: would create ${NAMES[level]}.`),
+    `Dry run: would add 3 users to ${NAMES.high}.`,
+    `Dry run: would add 1 user to ${NAMES.low}.`,
+    'Dry run: nothing was written. At risk: 3 high, 0 medium, 1 low.',
+  ]);
+  expect([tenant.groups(), writes(tenant)]).toEqual([[], []]);
 });
 
 it('MAX_REMOVALS counts users, not removals, and (I3) of them only those whom the second reading confirms, if the first was empty', async () => {

@@ -1,6 +1,6 @@
 /** Lists as a destination: which addresses stand where, when they may go, and what others do to the lists. */
 import { describe, expect, it } from 'vitest';
-import { RISK_LEVELS, type RiskLevel } from '../../src/plan';
+import { RISK_LEVELS } from '../../src/plan';
 import { EACH_BEHAVIOUR } from '../tenant/cloudflare/behaviours';
 import * as faults from '../tenant/faults';
 import { without } from '../tenant/list-faults';
@@ -42,38 +42,6 @@ describe.each(EACH_BEHAVIOUR)('with %s', (_, behaviour) => {
     expect(idle.lines).toMatchObject([{ message: expect.stringContaining('In sync, nothing to do') }]);
     if (behaviour.largestPage === undefined) expect(idle.requests).toBe(5);
     expect([...cloudflare.requests, ...tenant.requests].filter(({ method }) => method !== 'GET')).toEqual([]);
-  });
-
-  it('keeps every address of theirs, shared, foreign or spelt otherwise, for whoever needs it', async () => {
-    const { tenant, cloudflare, run, runWell } = listScene({ cloudflare: behaviour });
-    const names = ['Moving', 'S', 's', 'Theirs', 'spelt'];
-    const [moving = '', sharing = '', leaving = '', other = '', spelt = ''] = names.map((name) =>
-      tenant.addUser({ upn: `${name}@Contoso.example`, level: 'high' }),
-    );
-    const entries = [
-      { value: 'THEIRS@contoso.example', description: 'of the helpdesk' },
-      { value: 'Spelt@Contoso.Example', description: spelt.toUpperCase() },
-    ];
-    const stand = (level: RiskLevel) => addresses(cloudflare, level).map((address) => address.replace(/@.*/, ''));
-    cloudflare.addList({ name: NAMES.high, entries });
-    expect((await run()).ok).toBe(true);
-    expect(stand('high')).toEqual(['moving', 's', 'spelt', 'theirs']);
-    neverUncovered(cloudflare, 'moving@contoso.example', 'theirs@contoso.example');
-    tenant.setUpn(moving, 'Married@contoso.example');
-    tenant.dismiss(leaving);
-    await runWell();
-    expect(stand('high')).toEqual(['married', 'moving', 's', 'spelt', 'theirs']);
-    tenant.setRisk(moving, 'low');
-    for (const id of [spelt, other]) tenant.dismiss(id);
-    await runWell();
-    expect(stand('high')).toEqual(['s', 'theirs']);
-    expect(stand('low')).toEqual(['married', 'moving']);
-    tenant.dismiss(sharing);
-    const last = await run();
-    expect([last.ok, last.lines.at(-1)?.['foreignEntries'], stand('high')]).toEqual([true, 1, ['theirs']]);
-    cloudflare.forgetRequests();
-    await runWell();
-    expect(patches(cloudflare)).toEqual([]);
   });
 });
 
@@ -187,21 +155,6 @@ it.each([
 });
 
 describe('which list is ours', () => {
-  it('the oldest of a name, with a warning, and the others are left alone', async () => {
-    const { tenant, cloudflare, run } = listScene();
-    const [user = ''] = addRisky(tenant, 'high', 1);
-    const entries = [{ value: ADA, description: user }];
-    const younger = cloudflare.addList({ name: NAMES.high, entries, created_at: '2026-02-01T00:00:00Z' });
-    const oldest = cloudflare.addList({ name: NAMES.high, created_at: '2026-01-01T00:00:00Z' });
-    for (const other of [{ name: NAMES.high.toUpperCase() }, { name: NAMES.high, type: 'DOMAIN' }] as const)
-      cloudflare.addList({ ...other, created_at: '2025-01-01T00:00:00Z' });
-    const ended = await run();
-    const told = ended.lines.find(({ event }) => event === 'duplicate-names');
-    const message = expect.stringContaining(oldest);
-    expect([ended.ok, told]).toMatchObject([true, { severity: 'warn', level: 'high', ids: [younger], message }]);
-    expect([described(cloudflare, oldest), described(cloudflare, younger)]).toEqual([[user], [user]]);
-  });
-
   const older = (one: unknown, n: number) => ({ ...Object(one), id: `x${n}`, type: 'DOMAIN', created_at: '2020' });
   const withId = (id: string) => (all: unknown[]) => [{ ...Object(all[0]), id }, ...all.slice(1)];
   it.each([

@@ -7,8 +7,6 @@ export const GROUP_NAMES = {
   low: 'IdentityProtection-RiskyUser-RiskLevel-low',
 } as const;
 
-export type Level = keyof typeof GROUP_NAMES;
-
 export const isOurs = (name: unknown) => Object.values<unknown>(GROUP_NAMES).includes(name);
 
 /** The one of that id, or of that name if no other has it. */

@@ -253,10 +253,8 @@ describe('Certificate and key that cannot be used', () => {
   const CHAIN = pem.CERTIFICATE_4096_PEM + pem.CERTIFICATE_PEM;
   const REQUEST = pem.CERTIFICATE_PEM.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST');
   /** Of a curve that there is not. */
-  const ODD = pem.EC_CERTIFICATE_PEM.replace(
-    /\n([^-]+)/,
-    (_, text) => `\n${btoa(atob(text).replace('=\x03\x01\x07', '=\x03\x01w'))}\n`,
-  );
+  const odd = (_: string, text: string) => `\n${btoa(atob(text).replace('=\x03\x01\x07', '=\x03\x01w'))}\n`;
+  const ODD = pem.EC_CERTIFICATE_PEM.replace(/\n([^-]+)/, odd);
   const cut = (text: string) => text.replace(/\n[^\n]+\n[^\n]+\n-----END/, '\n-----END');
   const noEnd = (text: string) => text.slice(0, text.indexOf('-----END'));
 

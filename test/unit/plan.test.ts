@@ -1,7 +1,7 @@
-/** Who is at risk, and who is added, moved and released: decided from plain values. The histories draw them at random. */
+/** Who is at risk, decided from plain values. Who is added, moved and released the histories judge. */
 import { describe, expect, it } from 'vitest';
 import type { RiskLevel, RiskReading, RiskyUser, UserId } from '../../src/plan';
-import { assessRisk, planChanges, RISK_LEVELS } from '../../src/plan';
+import { assessRisk, RISK_LEVELS } from '../../src/plan';
 
 const reading = (atRisk: Record<UserId, RiskLevel>, inDoubt: UserId[] = []): RiskReading => ({
   atRisk: new Map(Object.entries(atRisk)),
@@ -44,31 +44,5 @@ describe('who is at risk', () => {
     const levels = ['hidden', 'low', 'high', 'none'];
     for (const order of [levels, levels.toReversed()])
       expect(assessRisk(order.map((riskLevel) => atRisk('a', { riskLevel })))).toEqual(reading({ a: 'high' }));
-  });
-});
-
-describe('the plan', () => {
-  const there = (...users: UserId[]) => ({ members: new Set(users), complete: new Set(users) });
-
-  it('adds those at risk in their order, moves who stands elsewhere, and releases who is at risk no more', () => {
-    const before = new Map([
-      ['high', there('a', 's', 'x')],
-      ['low', there('b', 'c', 'doubt')],
-    ] as const);
-    const risk = reading({ d: 'high', b: 'high', a: 'low', s: 'high', x: 'low', y: 'high', e: 'medium' }, ['doubt']);
-    const plan = planChanges(risk, before, new Set(['x', 'y']));
-    // Nobody who is in doubt or exempt (x, y), and nothing at a level that was not read.
-    expect(Object.fromEntries(plan.adds)).toEqual({ high: ['d', 'b'], low: ['a'] });
-    expect(plan.removals).toEqual([
-      { user: 'a', level: 'high', to: 'low' },
-      { user: 'b', level: 'low', to: 'high' },
-      { user: 'c', level: 'low', to: undefined },
-    ]);
-  });
-
-  it('adds again who is there, but not with all that belongs to them', () => {
-    const here = { members: new Set(['a', 'b']), complete: new Set(['b']) };
-    const plan = planChanges(reading({ a: 'high', b: 'high' }), new Map([['high', here]]), new Set());
-    expect(plan).toEqual({ adds: new Map([['high', ['a']]]), removals: [] });
   });
 });
