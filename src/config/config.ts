@@ -74,8 +74,9 @@ function shortestGapMinutes(cron: string): number {
     const [first, last] = from === '*' ? [0, 59] : [Number(from), Number(to ?? (step ? 59 : from))];
     return minute >= first && minute <= last && (minute - first) % Number(step ?? 1) === 0;
   };
-  const minutes = [...Array(120).keys()].filter((minute) => parts.some(isIn(minute % 60)));
-  return Math.min(60, ...minutes.slice(1).map((minute, index) => minute - (minutes[index] ?? 0)));
+  const runsAt = (minute: number) => parts.some(isIn(minute % 60));
+  const minutes = [...Array(60).keys()];
+  return minutes.find((gap) => gap > 0 && minutes.some((minute) => runsAt(minute) && runsAt(minute + gap))) ?? 60;
 }
 
 /** The credential, or what is wrong with it. */
