@@ -167,14 +167,20 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
     if (!group || query.endsWith('$top=1')) return;
     const people = entries.filter(({ '@odata.type': type }) => type === '#microsoft.graph.user');
     const users = people.map(({ id }) => String(id).toLowerCase());
-    seen.set(group, new Set([...(seen.get(group) ?? []), ...users]));
     const isCurrent = current?.group === group;
     if (!current || (isCurrent && current.verb === 'add')) members.set(group, new Set(users));
     if (current && isCurrent) settle(current, users);
+    seen.set(group, new Set([...(seen.get(group) ?? []), ...users]));
   }
 
   /** What was answered as done, and is read otherwise, counts as little as what was left open. */
   function settle({ verb, group, outcomes }: Change, users: readonly string[]): void {
+    // Whom others have added meanwhile it may take for added by itself, where no time was left to send that.
+    for (const user of verb === 'add' ? users : []) {
+      if (outcomes.has(user) || seen.get(group)?.has(user)) continue;
+      note(verb, group, user);
+      toldBefore.add(`${verb} ${group} ${user}`);
+    }
     for (const [user, { status, said }] of outcomes) {
       // With another token there was perhaps no time to ask again.
       if (status === 401) toldBefore.add(`${verb} ${group} ${user}`);

@@ -23,7 +23,6 @@ describe.each(EACH_BEHAVIOUR)('with %s', (_, behaviour) => {
       const description = expect.stringContaining(`risky-users:${level}`);
       expect(cloudflare.listsNamed(NAMES[level])).toMatchObject([{ type: 'EMAIL', description }]);
     }
-
     const staying = [...medium.slice(0, 3), ...high.slice(4)];
     neverUncovered(cloudflare, ...staying.map((id) => tenant.user(id)?.userPrincipalName ?? ''));
     for (const id of high.slice(0, 2)) tenant.dismiss(id);
@@ -35,7 +34,6 @@ describe.each(EACH_BEHAVIOUR)('with %s', (_, behaviour) => {
     await runWell();
     expectInSync();
     expect(patches(cloudflare)).toEqual(['high +6 -0', 'low +2 -0', 'high +0 -4', 'medium +0 -3', 'low +0 -2']);
-
     cloudflare.forgetRequests();
     tenant.forgetRequests();
     const idle = await run();
