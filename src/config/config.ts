@@ -75,8 +75,7 @@ function shortestGapMinutes(cron: string): number {
     return minute >= first && minute <= last && (minute - first) % Number(step ?? 1) === 0;
   };
   const runsAt = (minute: number) => parts.some(isIn(minute % 60));
-  const minutes = [...Array(60).keys()];
-  return minutes.find((gap) => gap > 0 && minutes.some((minute) => runsAt(minute) && runsAt(minute + gap))) ?? 60;
+  return [...Array(60).keys()].find((gap, _, all) => gap > 0 && all.some((at) => runsAt(at) && runsAt(at + gap))) ?? 60;
 }
 
 /** The credential, or what is wrong with it. */

@@ -43,12 +43,11 @@ export function createGroups(runContext: Context): Destination {
     const ours = known.get(level);
     if (ours === undefined) return [];
     const doubted = new Set(cache.done?.[`${verb} ${ours.group.id}`]);
-    // Whoever was read in one of the groups.
     const isKnown = (user: UserId) => [...known.values()].some(({ members }) => members.has(user));
     const some = shuffled(users, io.random);
     const outcome = await changeMembers(context, { ...ours, verb, users: some, doubted, untilMs, isKnown });
     const { done, gone, failed, contradicted, groupIsGone, members = ours.members } = outcome;
-    cache.done = toldAfter(cache.done, verb, ours.group.id, [...done, ...contradicted]);
+    cache.done = toldAfter(cache.done, verb, ours.group.id, outcome.told);
     if (verb === 'add') ours.members = new Set([...members, ...done]);
     // What was read of a group is no knowledge any more, once the group has turned out to be gone.
     if (groupIsGone) known.delete(level);

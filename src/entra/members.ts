@@ -38,8 +38,8 @@ type Answer = { user: UserId; error: StepError; meaning: 'done' | 'gone' | 'fail
 
 /**
  * Adds or removes users in batches, until `untilMs`. A batch in which all fail alike ends it. What the responses leave
- * open is settled by one more reading of the members; if that fails, nothing of it counts as done. `contradicted` are
- * those of whom Graph reports the change as done while it lists the opposite. Throws SignInError.
+ * open is settled by one more reading of the members; if that fails, nothing of it counts as done. `told` are
+ * those of whom Graph reports the change as done, `contradicted` whom it lists otherwise. Throws SignInError.
  */
 export async function changeMembers(context: Context, change: Change) {
   const { verb, group, users, untilMs } = change;
@@ -75,7 +75,9 @@ export async function changeMembers(context: Context, change: Change) {
   const failed = [...those('failed'), ...undone.filter((one) => !wasTold(one))];
   const contradicted = idsOf(undone.filter(wasTold));
   const done = idsOf(settled.filter(isDone));
-  return { done, gone: idsOf(those('gone')), failed, contradicted, groupIsGone: isThere === false, members };
+  const isSaid = ({ error: { trace } }: Answer) => trace.status === 204 || trace.cause === 'no member';
+  const told = idsOf(settled.filter((one) => isDone(one) || isSaid(one)));
+  return { done, told, gone: idsOf(those('gone')), failed, contradicted, groupIsGone: isThere === false, members };
 }
 
 /** What a response says of one user (learn: group-post-members, group-delete-members; texts observed). */

@@ -12,8 +12,8 @@ const NEXT_KEY = /(^|[.@])nextLink$/i;
 const MOST_IDLE_PAGES = 3;
 /** learn.microsoft.com/graph/json-batching */
 export const BATCH_PARTS = 20;
-/** Of a minority of a batch, because the next one waits meanwhile (I6). */
-const MINORITY_ATTEMPTS = 4;
+/** Of a minority of a batch that is not throttled, because the next batch waits meanwhile (I6). */
+const MINORITY_ATTEMPTS = 3;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 type Id = { id: string };
@@ -65,11 +65,12 @@ export async function sendBatch(graph: Graph, io: Io, parts: readonly GraphReque
     const responses = whole.status >= 200 && whole.status < 300 ? responsesOf(whole.body) : undefined;
     if (whole.status === 404) whole.trace.cause = 'not found'; // Which says nothing of a part.
     let longestMs = 0;
-    const most = open.length * 2 > parts.length ? RETRY.attempts : MINORITY_ATTEMPTS;
+    const isMinority = open.length * 2 <= parts.length;
     open = open.filter(([index]) => {
       const response = responses ? (responses.get(String(index)) ?? understand(noResponse('no answer'))) : whole;
       last[index] = response;
       if (response.status === 401 || response.status === 403) graph.forgetToken();
+      const most = isMinority && response.status !== 429 ? MINORITY_ATTEMPTS : RETRY.attempts;
       const waitMs = retryWaitMs({ ...response, attempts, nowMs: io.now(), random: io.random() }, { attempts: most });
       // The whole has been sent again already; and who would have to wait too long keeps nobody else waiting.
       if (!responses || waitMs === undefined || io.now() + waitMs >= options.untilMs) return false;

@@ -83,7 +83,6 @@ export function createHttp(io: Io, mostInFlight: number) {
     }
   }
 
-  /** `sent` gives the number of requests so far. */
   return { send, sent: () => sent };
 }
 

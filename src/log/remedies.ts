@@ -17,7 +17,7 @@ const BY_CAUSE: Readonly<Record<string, string>> = {
     'The application has no rights in this tenant: grant admin consent to it, and check that AZURE_AD_TENANT_ID is the tenant of the risky users.',
   'already a member':
     'Graph says that they are members and does not list them. Readings may lag: the next run looks again.',
-  'no member': 'Graph says that they are no members and lists them. Readings may lag: the next run looks again.',
+  'no member': 'Graph says that they are no members, and no reading confirms it. It may lag: the next run looks again.',
   'sign-in refused': 'The token was refused and the sign-in gave no other: see the line of the event sign-in.',
   'wrong tenant':
     'Graph does not know the tenant of the token: check AZURE_AD_TENANT_ID and AZURE_AD_CLOUD in wrangler.toml.',

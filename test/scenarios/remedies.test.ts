@@ -159,7 +159,7 @@ const FAILURES: Messages = {
   'add-failed pin-unchecked (mail-enabled): mail-enabled … (GROUP_IDS': all(pinned, hidden, mailEnabled),
   'add-failed (already a member): may lag … next run': refuse(ADD, errors.alreadyMember()),
   'remove-failed (no member): may lag … next run': refuse(/^DELETE/, notMember),
-  'remove-failed (no member): lists them … next run': refuse(/^DELETE/, errors.notFound(A)),
+  'remove-failed (no member): no reading confirms it … next run': refuse(/^DELETE/, errors.notFound(A)),
   'remove-failed: RiskLevel-low: 1 user … GroupMember.ReadWrite.All … consent': all(dismissed, lose(WRITE)),
   'contradicted: 1 user (ids) added to IdentityProtection-RiskyUser-RiskLevel-high … Readings may lag': contradicts,
   'second-reading-failed: IdentityRiskyUser.Read.All with admin consent … licence': unread(403),

@@ -29,14 +29,15 @@ describe('I8 polite', () => {
   it('tries the parts of a batch again, each by its own status', async () => {
     const { runInSync, tenant, run } = scene();
     const users = addRisky(tenant, 'high', 20);
-    await run();
+    tenant.fault({ on: /^POST .*\$ref/, times: 80, give: faults.status(503) });
+    expect((await run()).ok).toBe(true);
     for (const id of users) tenant.dismiss(id);
     tenant.fault({ on: faults.changesOf(users[2] ?? ''), times: 1, give: faults.throttled('4') });
-    tenant.fault({ on: faults.changesOf(users[9] ?? ''), times: 2, give: faults.throttled('4') });
+    tenant.fault({ on: faults.changesOf(users[9] ?? ''), times: 4, give: faults.throttled('4') });
     tenant.fault({ on: faults.changesOf(users[5] ?? ''), times: 1, give: faults.status(504, { applied: true }) });
     tenant.forgetRequests();
     await runInSync();
-    expect(tenant.requests.flatMap(({ batch }) => (batch ? [batch.length] : []))).toEqual([20, 3, 1]);
+    expect(tenant.requests.flatMap(({ batch }) => (batch ? [batch.length] : []))).toEqual([20, 3, 1, 1, 1]);
   });
 });
 
