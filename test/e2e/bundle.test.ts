@@ -23,7 +23,6 @@ test('from no groups to groups in sync, to a run that fails, is not retried, and
   }
   const high = Array.from({ length: 23 }, () => tenant.addUser({ level: 'high' })).sort();
   tenant.addUser({ level: 'low' });
-
   const first = await nextMinute();
   expect(first).toMatchObject({ outcome: 'ok', noRetry: true, exceptions: [] });
   expect(tenant.members(GROUP_NAMES.high)).toEqual(high);

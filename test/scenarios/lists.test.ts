@@ -39,6 +39,7 @@ describe.each(EACH_BEHAVIOUR)('with %s', (_, behaviour) => {
     const idle = await run();
     expect(idle.lines).toMatchObject([{ message: expect.stringContaining('In sync, nothing to do') }]);
     if (behaviour.largestPage === undefined) expect(idle.requests).toBe(5);
+    expect(idle.lines.at(-1)?.['foreignEntries']).toBeUndefined();
     expect([...cloudflare.requests, ...tenant.requests].filter(({ method }) => method !== 'GET')).toEqual([]);
   });
 });
@@ -145,6 +146,7 @@ it.each([
   const ended = await run();
   const written = cloudflare.entries(id).flatMap(({ description }) => description ?? []);
   expect([ended.ok, written.length, cloudflare.entries(id).length]).toEqual([fit === 5, fit, taken + fit]);
+  expect(ended.lines.at(-1)?.['foreignEntries']).toBe(taken);
   const named = ended.lines.flatMap(({ severity, ids }) => (severity === 'error' && Array.isArray(ids) ? ids : []));
   expect([...written, ...named].sort()).toEqual(waiting.sort());
   const isOver = taken > entriesPerList;
