@@ -8,8 +8,6 @@ import type { Io } from './io';
 import type { Log } from './log/log';
 import { type Membership, RISK_LEVELS, type RiskLevel, type RiskReading, type Told, type UserId } from './plan';
 
-type Users = readonly UserId[];
-
 /** What a warm isolate remembers between runs: plain data that only saves time. */
 export interface Cache extends CertificateCache {
   token?: { value: string; renewAfterMs: number } | undefined;
@@ -68,11 +66,11 @@ export interface Destination {
   /** Makes the empty group or list of a level that is missing. */
   create(level: RiskLevel): Promise<void>;
   /** Gives the users who were added, as far as that is known for sure. */
-  add(level: RiskLevel, users: Users, untilMs: number): Promise<Users>;
+  add(level: RiskLevel, users: readonly UserId[], untilMs: number): Promise<UserId[]>;
   /** Whether this run knows that the user stands there, so that they may be removed elsewhere. */
   holds(level: RiskLevel, user: UserId): boolean;
   /** Gives the users who were removed. `readings` are all that this run has of the users at risk. */
-  remove(level: RiskLevel, users: Users, untilMs: number, readings: readonly RiskReading[]): Promise<Users>;
+  remove(level: RiskLevel, users: readonly UserId[], untilMs: number, readings: Risk['readings']): Promise<UserId[]>;
   /** What only helps those who were added, after all else. */
   hurry?(): Promise<void>;
   /** What the last line of the log tells of it. */

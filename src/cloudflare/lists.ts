@@ -69,9 +69,8 @@ export function createLists(runContext: Context, cloudflare: Cloudflare): Destin
       const body = { name: what, type: 'EMAIL', description };
       const { isSuccess, result, trace } = await cloudflare('POST', '', options, body);
       const id = isSuccess ? listOf(result)?.id : undefined;
-      const isRefused = !isSuccess && [200, 400, 409].includes(trace.status);
-      const error = new StepError({ ...trace, cause: trace.cause ?? (isRefused ? 'list refused' : undefined) });
-      if (id === undefined) return logOf(level).fail('list-not-created', { what, error });
+      if (!isSuccess && [200, 400, 409].includes(trace.status)) trace.cause ??= 'list refused';
+      if (id === undefined) return logOf(level).fail('list-not-created', { what, error: new StepError(trace) });
       targets.set(level, { level, id, entries: [], patches: 0 });
       logOf(level).warn('list-created', { what, id });
     },

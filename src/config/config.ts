@@ -58,8 +58,7 @@ function crossProblems(set: Texts, cron: string): string[] {
   const longest = Math.min(most, shortestGapMinutes(cron) * 60 - beforeNextRun);
   const isTooLong = Number(set['DEADLINE_SECONDS']) > longest;
   const range = `${least} to ${longest}; more (up to ${most}) needs a cron slower than "${cron}"`;
-  const needed = /lists/i.test(set['DESTINATIONS'] ?? '') ? NEEDED_BY_LISTS : [];
-  const missing = needed.filter(([name]) => !(name in set));
+  const missing = (/lists/i.test(set['DESTINATIONS'] ?? '') ? NEEDED_BY_LISTS : []).filter(([name]) => !(name in set));
   return [
     ...(isTooLong ? [`DEADLINE_SECONDS must be a whole number of seconds from ${range}.`] : []),
     ...missing.map(([name, remedy]) => `${name} is not set, and DESTINATIONS has lists. ${remedy}`),

@@ -71,11 +71,9 @@ export function createGroups(runContext: Context): Destination {
       const options = { untilMs: partMs(context), repeat: 'if not done' } as const;
       const { status, trace, ...answer } = await graph.send({ method: 'POST', path: '/groups', body }, options);
       const id = status === 201 ? objectIdOf(recordOf(answer.body)['id']) : undefined;
-      if (id === undefined) {
-        const cause = trace.cause ?? (status === 400 ? 'name taken' : undefined);
-        const said = status === 201 ? 'Graph answered 201 and gave no id' : undefined;
-        return logOf(level).fail('group-not-created', { what, error: new StepError({ ...trace, cause }, said) });
-      }
+      if (status === 400) trace.cause ??= 'name taken';
+      const error = new StepError(trace, status === 201 ? 'Graph answered 201 and gave no id' : undefined);
+      if (id === undefined) return logOf(level).fail('group-not-created', { what, error });
       cache.created = { ...cache.created, [level]: { id, atMs: io.now() } };
       known.set(level, { group: { id, isYoung: true }, members: new Set(), isCreated: true });
       logOf(level).warn('group-created', { what, id });

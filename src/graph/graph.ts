@@ -48,10 +48,9 @@ export function parserOf<Output>(schema: v.GenericSchema<unknown, Output>): (val
   };
 }
 
-const JSON_TYPE = 'application/json';
 /** What requests to Graph and to Cloudflare carry. */
 export function headersWith(token: string) {
-  return { authorization: `Bearer ${token}`, accept: JSON_TYPE, 'content-type': JSON_TYPE };
+  return { authorization: `Bearer ${token}`, accept: 'application/json', 'content-type': 'application/json' };
 }
 
 const orNone = v.fallback(v.nullish(v.string(), ''), '');
