@@ -87,8 +87,8 @@ async function expectConvergence(world: HistoryWorld, cache: Cache): Promise<voi
   await world.calm();
   const expectGroups = groupsAfter(world);
   const runs: Run[] = [];
-  // Addresses that Cloudflare refuses cost others a run or two, by chance more.
-  const most = has.lists && cloudflare.refusedValues.size > 0 ? 20 : 4;
+  // Each address that Cloudflare refuses costs others a run or two, by chance many.
+  const most = Math.max(4, has.lists ? 20 * cloudflare.refusedValues.size : 0);
   for (let count = 0; count < most; count += 1) {
     await world.nextMinute();
     for (const service of [tenant, cloudflare]) service.forgetRequests();
