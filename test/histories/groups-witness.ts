@@ -5,7 +5,7 @@ import { type Entry, type Listing, records } from './reading';
 import { creationRules, noteBroken, releaseRules, standingRules } from './rules';
 import { type Answered, type Done, type Judge, keyOf, type Sent } from './witness';
 
-/** What an isolate may remember: pinned groups shown to be right, and "VERB GROUP USER" of what was answered as done. */
+/** What an isolate may remember: pinned groups shown to be right, and "VERB GROUP USER" of what Graph called done. */
 export type Isolate = { shown: Set<string>; told: Set<string> };
 
 export interface GroupsKnown {
@@ -146,9 +146,9 @@ export function watchGroups(judge: Judge, { levelOf, isNamed, pins, isolate }: G
       const own = isOk ? responses.find(({ id }) => id === one['id']) : { status, body: answer };
       const outcome = { status: Number(own?.['status'] ?? 0), said: saidOf(own?.['body']) };
       changeOf(part).outcomes.set(user, outcome);
-      if (outcome.status !== 204) continue;
-      note(verb, group, user);
-      isolate.told.add(`${verb} ${group} ${user}`);
+      if (outcome.status === 204) note(verb, group, user);
+      const isNone = verb === 'remove' && [400, 404].includes(outcome.status) && /exist/.test(outcome.said);
+      if (outcome.status === 204 || isNone) isolate.told.add(`${verb} ${group} ${user}`);
     }
   }
 
